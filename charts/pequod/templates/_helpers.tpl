@@ -75,3 +75,47 @@ readinessProbe:
   httpGet: {path: /readyz, port: health}
   periodSeconds: 3
 {{- end }}
+
+{{- define "pequod.leaseRole" -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ include "pequod.name" . }}
+  namespace: {{ .root.Release.Namespace }}
+  labels: {{- include "pequod.labels" . | nindent 4 }}
+rules:
+  - apiGroups: [coordination.k8s.io]
+    resources: [leases]
+    verbs: [get, create, patch, update]
+{{- with .extraRules }}
+{{ toYaml . | indent 2 }}
+{{- end }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ include "pequod.name" . }}
+  namespace: {{ .root.Release.Namespace }}
+  labels: {{- include "pequod.labels" . | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ include "pequod.name" . }}
+subjects:
+  - {kind: ServiceAccount, name: {{ include "pequod.name" . }}, namespace: {{ .root.Release.Namespace }}}
+{{- end }}
+
+{{- define "pequod.budget" -}}
+{{- if .root.Values.podDisruptionBudget.enabled -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ include "pequod.name" . }}
+  namespace: {{ .root.Release.Namespace }}
+  labels: {{- include "pequod.labels" . | nindent 4 }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels: {{- include "pequod.selector" . | nindent 6 }}
+{{- end }}
+{{- end }}
