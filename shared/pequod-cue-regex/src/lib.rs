@@ -1,0 +1,132 @@
+//! Go-syntax regular expressions, as CUE uses them.
+//!
+//! CUE's `=~` and its `regexp` package take the syntax of Go's `regexp/syntax` in its Perl mode
+//! (<https://pkg.go.dev/regexp/syntax>). The engines of `regex-automata` have the same matching rules
+//! (leftmost-first, linear time) but the usual front-end of Rust reads another language: it takes `a**`,
+//! `(?x)` and `[a&&b]`, and its `\d` knows all of Unicode. So the text is parsed here, by Go's rules, into the
+//! engine's high-level form.
+//!
+//! * `parse`: the grammar, one function per production;
+//! * `class`: what stands in brackets and after `\p`;
+//! * [`Error`]: Go's texts, since CUE shows them to people.
+//!
+//! Differences that are known: the Unicode tables are those of `regex-syntax`, which may be a version apart from
+//! those of a given Go release.
+//!
+//! ```
+//! use pequod_cue_regex::Regex;
+//!
+//! let name = Regex::new("^[a-z]+$")?;
+//! assert!(name.is_match("web"));
+//! assert!(!name.is_match("web\n"));
+//! assert_eq!(
+//!     Regex::new("a**").unwrap_err().to_string(),
+//!     "error parsing regexp: invalid nested repetition operator: `**`"
+//! );
+//! # Ok::<(), pequod_cue_regex::Error>(())
+//! ```
+
+mod class;
+mod error;
+mod parse;
+mod quote;
+
+pub use error::{Error, ErrorKind};
+pub use quote::quote_meta;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use regex_automata::Input;
+use regex_automata::meta;
+
+/// The most memory that a compiled program may take, in bytes.
+const PROGRAM_SIZE_LIMIT: usize = 16 << 20;
+
+/// A compiled regular expression. Cheap to clone, and safe to share between threads.
+#[derive(Debug, Clone)]
+pub struct Regex {
+    source: Arc<str>,
+    names: Arc<[Option<String>]>,
+    engine: meta::Regex,
+}
+
+/// Where the groups of one match lie, group 0 being the whole; `None` for a group that took no part.
+pub type Groups = Vec<Option<Range<usize>>>;
+
+impl Regex {
+    /// Compiles a text.
+    ///
+    /// # Errors
+    /// [`ErrorKind`] lists what can be wrong with one; the messages are Go's.
+    pub fn new(source: &str) -> Result<Self, Error> {
+        let (hir, names) = parse::parse(source)?;
+        let engine = meta::Builder::new()
+            .configure(meta::Config::new().nfa_size_limit(Some(PROGRAM_SIZE_LIMIT)))
+            .build_from_hir(&hir)
+            .map_err(|_| Error::new(ErrorKind::TooLarge, source))?;
+        Ok(Self {
+            source: source.into(),
+            names: names.into(),
+            engine,
+        })
+    }
+
+    /// The text it was compiled from.
+    pub fn as_str(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether it matches anywhere in a text.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.engine.is_match(text)
+    }
+
+    /// Where it matches first.
+    pub fn find(&self, text: &str) -> Option<Range<usize>> {
+        self.engine.find(text).map(|found| found.range())
+    }
+
+    /// Where it matches, from left to right and not overlapping; an empty match does not touch the match before it.
+    pub fn find_all<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
+        self.engine.find_iter(text).map(|found| found.range())
+    }
+
+    /// The groups of the first match.
+    pub fn captures(&self, text: &str) -> Option<Groups> {
+        let mut captures = self.engine.create_captures();
+        self.engine.captures(Input::new(text), &mut captures);
+        captures.is_match().then(|| groups(&captures))
+    }
+
+    /// The groups of every match.
+    pub fn captures_all<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Groups> + 't {
+        self.engine
+            .captures_iter(text)
+            .map(|captures| groups(&captures))
+    }
+
+    /// The names of the groups by number; group 0 and unnamed groups have none.
+    pub fn group_names(&self) -> impl Iterator<Item = Option<&str>> {
+        self.names.iter().map(Option::as_deref)
+    }
+}
+
+/// Two expressions are equal when their texts are.
+impl PartialEq for Regex {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Regex {}
+
+fn groups(captures: &regex_automata::util::captures::Captures) -> Groups {
+    captures
+        .iter()
+        .map(|span| span.map(|span| span.range()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
