@@ -1,16 +1,29 @@
 //! CUE source text to a tree, and back.
 //!
-//! [`parse_file`] turns a text into an [`ast::File`]: scanner (`scan`), parser (`parse`) and the decoding of
-//! literals  in one pass. The language is that of CUE 0.17; what it is, is said by the
+//! [`parse_file`] turns a text into an [`ast::File`]: the scanner finds words, the parser a tree, and
+//! [`literal`] what literals stand for. The language is that of CUE 0.17; what it is, is said by the
 //! [specification](https://cuelang.org/docs/reference/spec/) and, where that is silent, by the
 //! behaviour of the reference implementation.
 
 pub mod ast;
+mod attribute;
+mod chars;
+mod error;
 mod experiment;
+pub mod literal;
+mod parse;
 mod position;
+mod print;
+mod scan;
+mod token;
 
+pub use attribute::Argument;
+pub use chars::is_identifier;
+pub use error::SYNTAX;
 pub use experiment::{ExperimentError, Experiments};
+pub use parse::{parse_expr, parse_expr_with, parse_file};
 pub use position::{FileId, Pos, Source, Span};
+pub use print::{print_expr, print_file};
 
 /// How many operators of one precedence may follow each other: `a | b | c …`.
 pub const MAX_CHAIN: usize = 10_000;
