@@ -1,0 +1,99 @@
+//! What is known of a value path, on either side.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// What one side makes of an archive.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The archive's path without its ending.
+    pub case: String,
+    /// Why nothing could be evaluated.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub error: String,
+    /// Whether that was for a construct we do not have, or a budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poison: Option<Poison>,
+    /// All value paths, parents first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<Node>,
+    /// The sources' form.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Judged>,
+    /// What came of the archive's own assertions; ours only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assertions: Vec<Assertion>,
+}
+
+/// Why we give no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Poison {
+    /// A construct we do not have.
+    Unsupported,
+    /// A spent budget.
+    Limit,
+    /// A panic, or the end of the process.
+    Crash,
+    /// No answer in time.
+    Timeout,
+}
+
+/// A value path.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Node {
+    /// Labels joined by dots, list elements by index.
+    #[serde(rename = "p")]
+    pub path: String,
+    /// `""`, `"?"` or `"!"`.
+    #[serde(rename = "a", default, skip_serializing_if = "String::is_empty")]
+    pub arc: String,
+    /// A set of types: `int`, `(int|string)`, `_`, `_|_`.
+    #[serde(rename = "k", default)]
+    pub kind: String,
+    /// The class of the error here: `eval`, `user`, `incomplete`, `cycle`, `structural_cycle`.
+    #[serde(rename = "e", default, skip_serializing_if = "String::is_empty")]
+    pub code: String,
+    /// The error's text.
+    #[serde(rename = "m", default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// The JSON of a concrete scalar.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub leaf: Option<Box<RawValue>>,
+    /// The JSON of the default of what is not concrete.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Box<RawValue>>,
+    /// Of structs and lists.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<bool>,
+    /// The CUE of what is neither struct, list nor concrete.
+    #[serde(rename = "x", default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+}
+
+/// Whether a source is well-formed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The file.
+    pub name: String,
+    /// Whether it is.
+    pub accept: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub error: String,
+}
+
+/// What came of a `@test` directive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assertion {
+    /// `eq`, `err`, …
+    pub directive: String,
+    /// The value it is about.
+    pub path: String,
+    /// What went wrong, empty if nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub failure: String,
+    /// Whether the reference is known to fail it, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub todo: bool,
+}

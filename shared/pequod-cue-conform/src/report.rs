@@ -1,0 +1,100 @@
+//! The table.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::node::Poison;
+use crate::suite::{Case, Sums};
+
+/// The table of all folders with a line of totals, in Markdown.
+pub fn table(sums: &BTreeMap<String, Sums>) -> String {
+    let mut text = String::from(
+        "| folder | archives | nodes | class | value | closedness | sources | assertions | unsupported | limit | crash | timeout |\n\
+         | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n",
+    );
+    let mut total = Sums::default();
+    for (folder, sum) in sums {
+        row(&mut text, folder, sum);
+        total.cases += sum.cases;
+        total.score += sum.score;
+        for index in 0..2 {
+            total.sources[index] += sum.sources[index];
+            total.assertions[index] += sum.assertions[index];
+        }
+        for (poison, count) in &sum.poisoned {
+            *total.poisoned.entry(*poison).or_default() += count;
+        }
+    }
+    row(&mut text, "**all**", &total);
+    text
+}
+
+fn row(text: &mut String, folder: &str, sum: &Sums) {
+    let [class, value, closed] = sum.score.levels.map(|count| share(count, sum.score.nodes));
+    let poisoned = |poison| sum.poisoned.get(&poison).copied().unwrap_or_default();
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "| {folder} | {} | {} | {class} | {value} | {closed} | {}/{} | {}/{} | {} | {} | {} | {} |",
+        sum.cases,
+        sum.score.nodes,
+        sum.sources[1],
+        sum.sources[0],
+        sum.assertions[1],
+        sum.assertions[0],
+        poisoned(Poison::Unsupported),
+        poisoned(Poison::Limit),
+        poisoned(Poison::Crash),
+        poisoned(Poison::Timeout),
+    );
+}
+
+/// Per cent with one decimal, rounded down: 100 % means all.
+fn share(part: usize, whole: usize) -> String {
+    if whole == 0 {
+        return "–".to_owned();
+    }
+    let permille = part * 1000 / whole;
+    format!("{}.{} %", permille / 10, permille % 10)
+}
+
+/// Everything in which cases differ, for people at work on it.
+pub fn details(cases: &[Case]) -> String {
+    let mut text = String::new();
+    for case in cases {
+        let failed: Vec<_> = case
+            .ours
+            .assertions
+            .iter()
+            .filter(|assertion| !assertion.failure.is_empty() && !assertion.todo)
+            .collect();
+        if case.differences.is_empty() && case.misjudged.is_empty() && failed.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "{}", case.name);
+        if !case.ours.error.is_empty() {
+            let _ = writeln!(text, "  {:?} {}", case.ours.poison, case.ours.error);
+        }
+        for (name, ours, theirs) in &case.misjudged {
+            let _ = writeln!(text, "  source {name}: ours {ours:?}, theirs {theirs:?}");
+        }
+        if case.ours.poison.is_some() {
+            continue;
+        }
+        for difference in &case.differences {
+            let _ = writeln!(
+                text,
+                "  L{} {}: ours {}; theirs {}",
+                difference.level, difference.path, difference.ours, difference.theirs
+            );
+        }
+        for assertion in failed {
+            let _ = writeln!(
+                text,
+                "  @test({}) {}: {}",
+                assertion.directive, assertion.path, assertion.failure
+            );
+        }
+    }
+    text
+}

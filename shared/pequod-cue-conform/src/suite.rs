@@ -1,0 +1,176 @@
+//! Which archives there are, and what came of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use crate::compare::{Difference, Score, compare};
+use crate::node::{Outcome, Poison};
+use crate::oracle::{Oracle, OracleError};
+use crate::worker::{self, Request};
+
+/// The suites: a folder of the reference's module, and whether it is evaluated or only parsed.
+pub const SUITES: &[(&str, bool)] = &[
+    ("cue/testdata", true),
+    ("pkg", true),
+    ("cmd/cue/cmd/testdata/script", false),
+];
+
+/// Why the suites did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum SuiteError {
+    /// The reference gave no answers.
+    #[error(transparent)]
+    Oracle(#[from] OracleError),
+    /// A child process could not be used.
+    #[error("cannot run cases")]
+    Worker(#[source] io::Error),
+}
+
+/// What came of one archive.
+#[derive(Debug)]
+pub struct Case {
+    /// Its path in the reference's module, without its ending.
+    pub name: String,
+    /// How many nodes agree.
+    pub score: Score,
+    /// Which do not.
+    pub differences: Vec<Difference>,
+    /// Sources on whose form we disagree: name, our error, theirs.
+    pub misjudged: Vec<(String, String, String)>,
+    /// How many sources there are.
+    pub sources: usize,
+    /// Our answer.
+    pub ours: Outcome,
+}
+
+impl Case {
+    /// The folder it is counted in.
+    pub fn folder(&self) -> &str {
+        let name = self
+            .name
+            .strip_prefix("cue/testdata/")
+            .unwrap_or(&self.name);
+        let parts = if name.starts_with("pkg/") { 2 } else { 1 };
+        let end = name
+            .match_indices('/')
+            .nth(parts - 1)
+            .map_or(name.len(), |(at, _)| at);
+        if self.name.starts_with("cmd/") {
+            "cmd/cue"
+        } else {
+            &name[..end]
+        }
+    }
+}
+
+/// Runs all archives whose name contains `filter`.
+pub fn run(filter: &str, jobs: usize, patience: Duration) -> Result<Vec<Case>, SuiteError> {
+    let oracle = Oracle::build()?;
+    let mut requests = Vec::new();
+    let mut theirs = BTreeMap::new();
+    for (suite, evaluate) in SUITES {
+        for outcome in oracle.suite(suite)? {
+            if !outcome.case.contains(filter) {
+                continue;
+            }
+            let path = oracle.module.join(format!("{}.txtar", outcome.case));
+            let archive =
+                fs::read_to_string(&path).map_err(|source| OracleError::File { path, source })?;
+            requests.push(Request {
+                case: outcome.case.clone(),
+                archive,
+                evaluate: *evaluate,
+            });
+            theirs.insert(outcome.case.clone(), outcome);
+        }
+    }
+    let answers = worker::run(&requests, jobs, patience).map_err(SuiteError::Worker)?;
+    let cases = answers
+        .into_iter()
+        .zip(&requests)
+        .filter_map(|(ours, request)| {
+            let their = theirs.remove(&request.case)?;
+            Some(judge(ours, &their, request.evaluate))
+        });
+    Ok(cases.collect())
+}
+
+fn judge(ours: Outcome, theirs: &Outcome, evaluate: bool) -> Case {
+    let (score, differences) = if evaluate {
+        compare(&ours, theirs)
+    } else {
+        (Score::default(), Vec::new())
+    };
+    let misjudged = theirs
+        .sources
+        .iter()
+        .filter_map(|their| {
+            let our = ours.sources.iter().find(|our| our.name == their.name);
+            match our {
+                Some(our) if our.accept == their.accept => None,
+                Some(our) => Some((their.name.clone(), our.error.clone(), their.error.clone())),
+                None => Some((
+                    their.name.clone(),
+                    "no answer".to_owned(),
+                    their.error.clone(),
+                )),
+            }
+        })
+        .collect();
+    Case {
+        name: theirs.case.clone(),
+        score,
+        differences,
+        misjudged,
+        sources: theirs.sources.len(),
+        ours,
+    }
+}
+
+/// The sums of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sums {
+    /// Archives.
+    pub cases: usize,
+    /// Nodes that agree.
+    pub score: Score,
+    /// Sources, and those whose form is judged as the reference does.
+    pub sources: [usize; 2],
+    /// Assertions, and those that hold.
+    pub assertions: [usize; 2],
+    /// Archives without an answer.
+    pub poisoned: BTreeMap<Poison, usize>,
+}
+
+impl Sums {
+    /// Adds a case.
+    pub fn add(&mut self, case: &Case) {
+        self.cases += 1;
+        self.score += case.score;
+        self.sources[0] += case.sources;
+        self.sources[1] += case.sources - case.misjudged.len();
+        let counted = case
+            .ours
+            .assertions
+            .iter()
+            .filter(|assertion| !assertion.todo);
+        for assertion in counted {
+            self.assertions[0] += 1;
+            self.assertions[1] += usize::from(assertion.failure.is_empty());
+        }
+        if let Some(poison) = case.ours.poison {
+            *self.poisoned.entry(poison).or_default() += 1;
+        }
+    }
+}
+
+/// The sums of all folders, by name.
+pub fn sums(cases: &[Case]) -> BTreeMap<String, Sums> {
+    let mut sums: BTreeMap<String, Sums> = BTreeMap::new();
+    for case in cases {
+        sums.entry(case.folder().to_owned()).or_default().add(case);
+    }
+    sums
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/literal"
+	"cuelang.org/go/cue/parser"
+	"cuelang.org/go/cue/token"
+)
+
+// node is what is known of one value path.
+type node struct {
+	Path string `json:"p"`
+	// Arc is "" for a regular field, "!" or "?".
+	Arc string `json:"a,omitempty"`
+	// Kind is a set of types, joined by "|".
+	Kind string `json:"k"`
+	// Code is the class of the error here, empty if there is none.
+	Code string `json:"e,omitempty"`
+	// Child says that the error is that of a node below.
+	Child   bool   `json:"c,omitempty"`
+	Message string `json:"m,omitempty"`
+	// Leaf is the JSON of a concrete scalar; numbers as they are printed.
+	Leaf json.RawMessage `json:"v,omitempty"`
+	// Default is the JSON of the default of what is not concrete, if it has one.
+	Default json.RawMessage `json:"d,omitempty"`
+	// Closed is set for structs and lists.
+	Closed *bool `json:"o,omitempty"`
+	// Text is the CUE of what is neither struct nor list nor concrete.
+	Text string `json:"x,omitempty"`
+}
+
+// The deepest path that is followed, and the most nodes of one case.
+const (
+	maxDepth = 40
+	maxNodes = 5000
+)
+
+type walker struct {
+	nodes []node
+}
+
+func walk(root cue.Value) []node {
+	w := &walker{}
+	w.visit(root, "", "", 0)
+	return w.nodes
+}
+
+func (w *walker) visit(v cue.Value, path, arc string, depth int) {
+	if depth > maxDepth || len(w.nodes) >= maxNodes {
+		return
+	}
+	core := v.Core()
+	vertex := core.V.DerefValue()
+	n := node{Path: path, Arc: arc, Kind: fmt.Sprint(vertex.Kind())}
+	if b := vertex.Bottom(); b != nil {
+		n.Code = fmt.Sprint(b.Code)
+		n.Child = b.ChildError
+		if b.Err != nil {
+			n.Message = b.Err.Error()
+		}
+	} else {
+		describe(v, &n)
+	}
+	w.nodes = append(w.nodes, n)
+
+	// Arcs are read from the vertex, since iterating an erroneous value is refused.
+	for _, arcVertex := range vertex.Arcs {
+		if arcVertex.Label.IsLet() {
+			continue
+		}
+		sel, mark, ok := selector(arcVertex.Label.SelectorString(core.R), arcVertex.Label.IsInt(),
+			arcVertex.Label.Index(), fmt.Sprint(arcVertex.ArcType))
+		if !ok {
+			continue
+		}
+		if arcVertex.Label.IsHidden() {
+			sel = cue.Hid(arcVertex.Label.IdentString(core.R), arcVertex.Label.PkgID(core.R))
+			if mark == "?" {
+				sel = sel.Optional()
+			} else if mark == "!" {
+				sel = sel.Required()
+			}
+		}
+		child := v.LookupPath(cue.MakePath(sel))
+		if child.Core().V == nil || child.Core().V.Label != arcVertex.Label {
+			continue
+		}
+		label := arcVertex.Label.SelectorString(core.R)
+		if arcVertex.Label.IsInt() {
+			label = strconv.Itoa(arcVertex.Label.Index())
+		}
+		sub := label
+		if path != "" {
+			sub = path + "." + label
+		}
+		w.visit(child, sub, mark, depth+1)
+	}
+}
+
+// selector makes the public selector of an arc.
+func selector(label string, isInt bool, index int, arcType string) (cue.Selector, string, bool) {
+	var sel cue.Selector
+	if isInt {
+		sel = cue.Index(index)
+	} else if p := cue.ParsePath(label); p.Err() == nil && len(p.Selectors()) == 1 {
+		sel = p.Selectors()[0]
+	}
+	switch arcType {
+	case "Member":
+		return sel, "", true
+	case "Required":
+		return sel.Required(), "!", true
+	case "Optional":
+		return sel.Optional(), "?", true
+	}
+	return sel, "", false
+}
+
+// describe fills in what is known of a value without error.
+func describe(v cue.Value, n *node) {
+	switch v.IncompleteKind() {
+	case cue.StructKind, cue.ListKind:
+		closed := v.IsClosed()
+		n.Closed = &closed
+	}
+	if v.IsConcrete() && v.Kind() != cue.StructKind && v.Kind() != cue.ListKind {
+		n.Leaf = encodeLeaf(v)
+		if n.Leaf != nil && fmt.Sprint(v.IncompleteKind()) == fmt.Sprint(v.Kind()) {
+			if d, ok := v.Default(); !ok || d == v {
+				return
+			}
+		}
+	}
+	// A disjunction with a default counts as concrete: its leaf is its default.
+	if d, ok := v.Default(); ok && d != v {
+		n.Default, n.Leaf = encodeLeaf(d), nil
+	}
+	if n.Closed == nil && n.Leaf == nil {
+		n.Text = fmt.Sprint(v)
+	}
+}
+
+func encodeLeaf(v cue.Value) json.RawMessage {
+	text, err := v.MarshalJSON()
+	if err != nil || !json.Valid(text) {
+		return nil
+	}
+	return text
+}
+
+// source says whether a file is well-formed.
+type source struct {
+	Name   string `json:"name"`
+	Accept bool   `json:"accept"`
+	Error  string `json:"error,omitempty"`
+}
+
+// judge parses a file and decodes its literals.
+func judge(f file) source {
+	tree, err := parser.ParseFile(f.Name, f.Data)
+	if err == nil {
+		err = literals(tree)
+	}
+	if err != nil {
+		first := errors.Errors(err)[0]
+		pos := first.Position()
+		text := fmt.Sprintf("%d:%d: %v", pos.Line(), pos.Column(), first)
+		return source{Name: f.Name, Error: text}
+	}
+	return source{Name: f.Name, Accept: true}
+}
+
+func literals(tree ast.Node) (err error) {
+	ast.Walk(tree, func(n ast.Node) bool {
+		switch x := n.(type) {
+		case *ast.Interpolation:
+			// Its pieces are no literals by themselves.
+			for i, elt := range x.Elts {
+				if i%2 == 1 {
+					if e := literals(elt); e != nil && err == nil {
+						err = e
+					}
+				}
+			}
+			return false
+		case *ast.BasicLit:
+			var e error
+			switch x.Kind {
+			case token.STRING:
+				_, e = literal.Unquote(x.Value)
+			case token.INT, token.FLOAT:
+				var info literal.NumInfo
+				e = literal.ParseNum(x.Value, &info)
+			}
+			if e != nil && err == nil {
+				err = errors.Newf(x.Pos(), "%v", e)
+			}
+		}
+		return true
+	}, nil)
+	return err
+}
