@@ -133,7 +133,7 @@ fn aliases_cannot_blow_up_memory() {
     for level in 1..9 {
         let before = level - 1;
         let references = vec![format!("*a{before}"); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{references}]\n"));
+        text = format!("{text}a{level}: &a{level} [{references}]\n");
     }
     assert!(
         load(&text)
