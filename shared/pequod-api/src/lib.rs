@@ -27,10 +27,15 @@ pub use resource_graph::{NodePhase, ResourceGraph, ResourceGraphSpec, ResourceNo
 pub use solution::{Solution, SolutionSpec};
 pub use transform::{CueRef, CueRefType, Transform, TransformSpec};
 
-use kube::CustomResourceExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
 
 /// The definitions of all custom resources, in the order of their names.
 pub fn custom_resource_definitions() -> Vec<CustomResourceDefinition> {
-    vec![ClusterCuePolicy::crd(), ResourceGraph::crd(), Solution::crd(), Transform::crd()]
+    vec![
+        ClusterCuePolicy::crd(),
+        ResourceGraph::crd(),
+        Solution::crd(),
+        Transform::crd(),
+    ]
 }

@@ -29,6 +29,9 @@ mod tests {
 
     #[test]
     fn the_worst_outcome_wins() {
-        assert_eq!([Exit::No, Exit::Remote, Exit::Done].into_iter().max(), Some(Exit::Remote));
+        assert_eq!(
+            [Exit::No, Exit::Remote, Exit::Done].into_iter().max(),
+            Some(Exit::Remote)
+        );
     }
 }

@@ -36,8 +36,11 @@ pub fn render(problem: &Diagnostic, style: Style) -> String {
         Severity::Error => ("error", "\x1b[1;31m"),
         Severity::Warning => ("warning", "\x1b[1;33m"),
     };
-    let (bold, blue, reset) =
-        (style.paint("\x1b[1m"), style.paint("\x1b[1;34m"), style.paint("\x1b[0m"));
+    let (bold, blue, reset) = (
+        style.paint("\x1b[1m"),
+        style.paint("\x1b[1;34m"),
+        style.paint("\x1b[0m"),
+    );
     let colour = style.paint(colour);
 
     let mut text = String::new();
@@ -52,7 +55,11 @@ pub fn render(problem: &Diagnostic, style: Style) -> String {
     }
     for label in &problem.labels {
         let separator = if label.text.is_empty() { "" } else { ": " };
-        let _ = writeln!(text, "   {blue}={reset} {}{separator}{}", label.place, label.text);
+        let _ = writeln!(
+            text,
+            "   {blue}={reset} {}{separator}{}",
+            label.place, label.text
+        );
     }
     for cause in &problem.causes {
         let _ = writeln!(text, "   {blue}={reset} caused by: {cause}");
@@ -69,7 +76,11 @@ mod tests {
     use crate::{Code, Diagnostic, Place};
 
     fn conflict() -> Diagnostic {
-        let place = |line| Place::Text { file: "shop.cue".into(), line, column: 5 };
+        let place = |line| Place::Text {
+            file: "shop.cue".into(),
+            line,
+            column: 5,
+        };
         Diagnostic::error(Code("cue/conflict"), "conflicting values 1 and 2")
             .at(place(3))
             .label(place(9), "the other value")

@@ -1,7 +1,8 @@
 // Command control-plane is one program that holds a whole Kubernetes control plane for tests:
 // it looks at the name it was called by (or at its first argument) and runs that component.
 //
-// The components are the ones that a release ships: their own app packages, unchanged.
+// The components are the ones that a release ships: their own app packages, unchanged. Called as
+// `control-plane supervise` it runs a set of programs that end when it ends (supervise.go).
 package main
 
 import (
@@ -35,13 +36,16 @@ func main() {
 		os.Args = os.Args[1:]
 		name = os.Args[0]
 	}
+	if name == "supervise" {
+		os.Exit(supervise(os.Args[1:]))
+	}
 	if name == "etcd" {
 		etcdmain.Main(os.Args)
 		return
 	}
 	command, ok := components[name]
 	if !ok {
-		fmt.Fprintf(os.Stderr, "control-plane: unknown component %q; want etcd, kube-apiserver, kube-controller-manager, kube-scheduler or kubectl\n", name)
+		fmt.Fprintf(os.Stderr, "control-plane: unknown component %q; want etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl or supervise\n", name)
 		os.Exit(2)
 	}
 	if name == "kubectl" {

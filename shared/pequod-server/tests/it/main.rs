@@ -1,5 +1,8 @@
 //! The chassis as a client sees it.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up its scene fails")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its scene fails"
+)]
 
 mod limits;
 mod operations;
