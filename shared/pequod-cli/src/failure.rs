@@ -32,11 +32,25 @@ impl Failure {
         }
     }
 
+    /// What a cluster answered to a request; `what` was tried, for example `list Transforms`.
+    pub fn api(what: impl Into<String>, error: &kube::Error) -> Self {
+        pequod_kube::ApiError::new(what.into(), error).into()
+    }
+
     /// The answer is no; everything there is to say was said already.
     pub fn no() -> Self {
         Self {
             exit: Exit::No,
             problems: Diagnostics::default(),
+        }
+    }
+}
+
+impl From<pequod_kube::ApiError> for Failure {
+    fn from(error: pequod_kube::ApiError) -> Self {
+        Self {
+            exit: error.exit(),
+            problems: error.to_diagnostic().into(),
         }
     }
 }

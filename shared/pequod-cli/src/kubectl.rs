@@ -7,6 +7,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use pequod_diag::{Diagnostic, Secret};
+use pequod_kube::{Cluster, ConnectError, ConnectOptions};
+
+use crate::Failure;
 
 /// The flags that say which cluster is meant and as whom it is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -108,6 +112,48 @@ pub struct KubectlArgs {
     /// Do not ask the server to compress its responses
     #[arg(long, global = true, hide_short_help = true)]
     pub disable_compression: bool,
+}
+
+impl KubectlArgs {
+    /// Connects to the cluster that is meant. Nothing is sent yet.
+    pub async fn connect(&self) -> Result<Cluster, Failure> {
+        Cluster::connect(&self.options())
+            .await
+            .map_err(|error| connect_failure(&error))
+    }
+
+    fn options(&self) -> ConnectOptions {
+        ConnectOptions {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            cluster: self.cluster.clone(),
+            user: self.user.clone(),
+            namespace: self.namespace.clone(),
+            server: self.server.clone(),
+            token: self.token.clone().map(Secret::new),
+            username: self.username.clone(),
+            password: self.password.clone().map(Secret::new),
+            impersonate: self.impersonate.clone(),
+            impersonate_group: self.impersonate_group.clone(),
+            impersonate_uid: self.impersonate_uid.clone(),
+            certificate_authority: self.certificate_authority.clone(),
+            client_certificate: self.client_certificate.clone(),
+            client_key: self.client_key.clone(),
+            tls_server_name: self.tls_server_name.clone(),
+            insecure_skip_tls_verify: self.insecure_skip_tls_verify,
+            request_timeout: self.request_timeout.clone(),
+            disable_compression: self.disable_compression,
+        }
+    }
+}
+
+/// A wrong flag or kubeconfig is the caller's; everything else is the cluster's.
+fn connect_failure(error: &ConnectError) -> Failure {
+    let problem: Diagnostic = error.to_diagnostic();
+    match error {
+        ConnectError::Client(_) => Failure::remote(problem),
+        _ => Failure::input(problem),
+    }
 }
 
 /// kubectl's global flags, long and short, including those that mean nothing to a plugin: none of them may be
