@@ -1,0 +1,15 @@
+//! The verbs: each reads its arguments, calls what does the work, and prints.
+
+pub(crate) mod apply;
+pub(crate) mod complete;
+pub(crate) mod completion;
+pub(crate) mod delete;
+pub(crate) mod explain;
+pub(crate) mod list;
+pub(crate) mod modules;
+pub(crate) mod render;
+pub(crate) mod status;
+pub(crate) mod vet;
+
+mod masked;
+mod tree;
