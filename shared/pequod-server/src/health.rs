@@ -68,6 +68,14 @@ impl Check {
         self.health.set(self.name, None);
     }
 
+    /// It still does not, and why; nothing, if it did already.
+    pub fn not_ready_yet(&self, why: impl Into<String>) {
+        let mut checks = self.health.lock();
+        if checks.get(self.name).is_some_and(Option::is_some) {
+            checks.insert(self.name, Some(why.into()));
+        }
+    }
+
     /// It does not, and why.
     pub fn not_ready(&self, why: impl Into<String>) {
         self.health.set(self.name, Some(why.into()));
@@ -88,6 +96,8 @@ mod tests {
         assert!(!health.is_ready());
         certificate.ready();
         assert!(health.is_ready());
+        policies.not_ready_yet("slow");
+        assert!(health.is_ready(), "it was ready before");
         policies.not_ready("gone");
         assert!(!health.is_ready());
         assert_eq!(
