@@ -1,5 +1,9 @@
 //! The tasks of this workspace, as `cargo xtask TASK`.
 
+mod codegen;
+mod dist;
+mod tidy;
+
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -11,6 +15,16 @@ use pequod_testkit::{Result, Tools};
 enum Task {
     /// Builds the reference tools that tests run against, or says where they are
     Tools,
+    /// Checks what the layout promises: crate edges, purity, file sizes, forgotten files, dead links
+    Tidy,
+    /// Writes what is generated and committed: CRDs, their reference, the reference of the commands
+    Codegen {
+        /// Only say whether it is up to date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Makes release archives, checksums and krew manifests for this platform
+    Dist,
 }
 
 fn main() -> ExitCode {
@@ -29,5 +43,8 @@ fn run(task: &Task) -> Result<()> {
             println!("{}", Tools::find_or_build()?.folder().display());
             Ok(())
         }
+        Task::Tidy => tidy::run(),
+        Task::Codegen { check } => codegen::run(*check),
+        Task::Dist => dist::run(),
     }
 }
