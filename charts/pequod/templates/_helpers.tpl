@@ -119,3 +119,39 @@ spec:
     matchLabels: {{- include "pequod.selector" . | nindent 6 }}
 {{- end }}
 {{- end }}
+
+{{- define "pequod.webhookClient" -}}
+{{- if .root.Values.webhook.url -}}
+url: {{ printf "%s%s" (trimSuffix "/" .root.Values.webhook.url) .path | quote }}
+{{- else -}}
+service:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  path: {{ .path }}
+  port: 443
+{{- end -}}
+{{- end }}
+
+{{- define "pequod.otherNamespaces" -}}
+- key: kubernetes.io/metadata.name
+  operator: NotIn
+  values: {{ concat (list "kube-system" "kube-node-lease" .Release.Namespace) .Values.webhook.excludedNamespaces | toJson }}
+{{- end }}
+
+{{- /* What a cluster needs to come up must never wait for a webhook that runs in it. */ -}}
+{{- define "pequod.never" -}}
+- name: not-by-the-api-server
+  expression: "request.userInfo.username != 'system:apiserver'"
+- name: not-what-a-node-needs
+  expression: >-
+    !(request.resource.group == '' && request.resource.resource in
+    ['nodes', 'events', 'endpoints', 'bindings', 'componentstatuses'])
+- name: not-what-a-cluster-needs
+  expression: >-
+    !(request.resource.group in ['admissionregistration.k8s.io', 'apiregistration.k8s.io',
+    'authentication.k8s.io', 'authorization.k8s.io', 'certificates.k8s.io',
+    'coordination.k8s.io', 'discovery.k8s.io', 'events.k8s.io',
+    'flowcontrol.apiserver.k8s.io', 'internal.apiserver.k8s.io', 'metrics.k8s.io',
+    'resource.k8s.io'] || (request.resource.group == 'storage.k8s.io' &&
+    request.resource.resource in ['csinodes', 'csistoragecapacities', 'volumeattachments']))
+{{- end }}
