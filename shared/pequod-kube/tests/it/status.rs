@@ -7,6 +7,10 @@ fn condition(kind: &str, status: &str, reason: &str) -> Value {
     json!({"type": kind, "status": status, "reason": reason, "message": "m"})
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "called with `json!` literals, which read better without a borrow"
+)]
 fn object(api: &str, kind: &str, spec: Value, status: Value) -> Value {
     json!({
         "apiVersion": api, "kind": kind, "metadata": {"name": "x", "generation": 1},
