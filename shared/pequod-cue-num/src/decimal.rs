@@ -209,7 +209,7 @@ pub(crate) fn count_digits(value: &BigUint) -> u64 {
     }
     // log10(2) from below gives the count or one less; one comparison decides.
     let bits = value.bits();
-    let estimate = (u128::from(bits - 1) * 30_103 / 100_000) as u64;
+    let estimate = u64::try_from(u128::from(bits - 1) * 30_103 / 100_000).unwrap_or(u64::MAX);
     let mut digits = estimate.max(1);
     let mut bound = power_of_ten(u32::try_from(digits).unwrap_or(u32::MAX));
     while *value >= bound {
