@@ -1,0 +1,93 @@
+//! `encoding/yaml`; `Validate` is the evaluator's.
+
+use pequod_cue_num::Decimal;
+use pequod_cue_syntax::ast::NumberKind;
+use pequod_cue_syntax::literal::Number;
+use pequod_cue_yaml::{Key, Node, Value, emit, emit_stream, load};
+
+use crate::datum::Datum;
+use crate::function::{Args, Fault, Function, Result, functions};
+
+pub(crate) const FUNCTIONS: &[Function] = functions![
+    "Marshal" (Data) -> "string" = |a| Ok(Datum::text(emit(&value(a.datum(0)?)?)));
+    "MarshalStream" (Data) -> "string" = |a| {
+        let values: Vec<Value> = a.list(0)?.iter().map(value).collect::<Result<_>>()?;
+        Ok(Datum::text(emit_stream(&values)))
+    };
+    "Unmarshal" (Bytes) -> "_" = |a| {
+        let nodes = documents(a)?;
+        match &nodes[..] {
+            [] => Ok(Datum::Null),
+            [one] => datum(&one.value),
+            [_, second, ..] => Err(Fault::error(format!(
+                "{}:{}: expected a single YAML document",
+                second.line, second.column
+            ))),
+        }
+    };
+    "UnmarshalStream" (Bytes) -> "_" = |a| {
+        let values = documents(a)?.iter().map(|node| datum(&node.value)).collect::<Result<_>>()?;
+        Ok(Datum::List(values))
+    };
+];
+
+fn documents(args: &Args<'_>) -> Result<Vec<Node>> {
+    let text =
+        std::str::from_utf8(args.bytes(0)?).map_err(|_| Fault::error("yaml: invalid UTF-8"))?;
+    load(text).map_err(|error| Fault::error(error.to_string()))
+}
+
+fn value(datum: &Datum) -> Result<Value> {
+    Ok(match datum {
+        Datum::Null => Value::Null,
+        Datum::Bool(value) => Value::Bool(*value),
+        Datum::Int(number) => Value::Number(number.to_string()),
+        Datum::Float(number) => Value::Number(crate::json::float_text(number)),
+        Datum::String(text) => Value::String(text.to_string()),
+        Datum::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+        Datum::List(list) => {
+            let nodes = list.iter().map(|element| Ok(value(element)?.into()));
+            Value::Sequence(nodes.collect::<Result<_>>()?)
+        }
+        Datum::Struct(fields) => {
+            let entries = fields
+                .iter()
+                .map(|(name, field)| Ok((Key::from(&**name), value(field)?.into())));
+            Value::Mapping(entries.collect::<Result<_>>()?)
+        }
+        Datum::Opaque(_) | Datum::Shape(_) => {
+            return Err(Fault::error("incomplete value cannot be converted to YAML"));
+        }
+    })
+}
+
+fn datum(value: &Value) -> Result {
+    Ok(match value {
+        Value::Null => Datum::Null,
+        Value::Bool(value) => Datum::Bool(*value),
+        Value::Number(text) => {
+            let number = Number::parse(text).map_err(|error| Fault::error(error.to_string()))?;
+            let decimal =
+                Decimal::parse(&number.decimal).map_err(|error| Fault::error(error.to_string()))?;
+            if number.kind == NumberKind::Int {
+                Datum::Int(decimal)
+            } else {
+                Datum::Float(decimal)
+            }
+        }
+        Value::String(text) => Datum::text(text.as_str()),
+        Value::Bytes(bytes) => Datum::bytes(bytes.as_slice()),
+        Value::Sequence(nodes) => Datum::List(
+            nodes
+                .iter()
+                .map(|node| datum(&node.value))
+                .collect::<Result<_>>()?,
+        ),
+        Value::Mapping(entries) => {
+            let fields = entries
+                .iter()
+                .map(|(key, node)| Ok((key.text.as_str().into(), datum(&node.value)?)));
+            Datum::Struct(fields.collect::<Result<_>>()?)
+        }
+    })
+}
