@@ -163,6 +163,10 @@ pub struct NodeStatus {
     /// Digest of the object that was applied last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_digest: Option<String>,
+    /// Digest of the set of fields that were ours after that apply; another one means that somebody changed or
+    /// removed a field since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_fields: Option<String>,
     /// When its waiting for readiness began (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<String>,

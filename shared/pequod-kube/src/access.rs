@@ -36,6 +36,15 @@ pub struct ApplyOptions<'a> {
     pub dry_run: bool,
 }
 
+/// How far a deletion is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// The object is not there any more.
+    Gone,
+    /// The API server took the request; the object may still be there.
+    Begun,
+}
+
 /// What is done with the objects that an object owns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Propagation {
@@ -153,14 +162,42 @@ impl Access {
         self.send(request, || format!("change {target}")).await
     }
 
-    /// Begins the deletion of an object, if it has the given uid. Answers whether it was there.
+    /// Replaces an object's status as a whole, if the object is still the one of the given resource version.
+    pub async fn set_status(
+        &self,
+        kind: &Kind,
+        target: &ObjectRef,
+        manager: &str,
+        version: &str,
+        status: &impl serde::Serialize,
+    ) -> Result<Value, ApiError> {
+        let what = || format!("write the status of {target}");
+        let operations = serde_json::json!([
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+            {"op": "add", "path": "/status", "value": status},
+        ]);
+        // Written by hand: the client's JSON patch would bring a library for three lines.
+        let path = Self::path(kind, target.namespace.as_deref()).url_path;
+        let body = serde_json::to_vec(&operations)
+            .map_err(|error| ApiError::new(what(), &kube::Error::SerdeError(error)))?;
+        let request = http::Request::patch(format!(
+            "{path}/{}/status?fieldManager={manager}",
+            target.name
+        ))
+        .header(http::header::CONTENT_TYPE, "application/json-patch+json")
+        .body(body)
+        .map_err(kube::core::request::Error::BuildRequest);
+        self.send(request, what).await
+    }
+
+    /// Deletes an object, if it has the given uid.
     pub async fn delete(
         &self,
         kind: &Kind,
         target: &ObjectRef,
         uid: &str,
         propagation: Propagation,
-    ) -> Result<bool, ApiError> {
+    ) -> Result<Deletion, ApiError> {
         let params = DeleteParams {
             propagation_policy: Some(match propagation {
                 Propagation::Background => PropagationPolicy::Background,
@@ -177,8 +214,12 @@ impl Access {
             .send::<Value>(request, || format!("delete {target}"))
             .await
         {
-            Ok(_) => Ok(true),
-            Err(error) if error.failure == Failure::NotFound => Ok(false),
+            // A `Status` says that it is gone; the object itself, that it is on its way or was the last of its kind.
+            Ok(answer) if answer.get("kind").and_then(Value::as_str) == Some("Status") => {
+                Ok(Deletion::Gone)
+            }
+            Ok(_) => Ok(Deletion::Begun),
+            Err(error) if error.failure == Failure::NotFound => Ok(Deletion::Gone),
             Err(error) => Err(error),
         }
     }

@@ -23,7 +23,7 @@ pub mod retry;
 pub mod status;
 pub mod wait;
 
-pub use access::{Access, ApplyOptions, Propagation};
+pub use access::{Access, ApplyOptions, Deletion, Propagation};
 pub use connect::{Cluster, ConnectError, ConnectOptions};
 pub use discovery::{Discovery, Kind};
 pub use error::{ApiError, Failure, FieldConflict};
