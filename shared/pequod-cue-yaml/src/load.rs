@@ -79,10 +79,13 @@ struct Loader<'t> {
 
 impl<'t> Loader<'t> {
     fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Error> {
-        match self.events.next_event() {
-            None => Ok(None),
-            Some(Ok(event)) => Ok(Some(event)),
-            Some(Err(error)) => Err(Error::new(*error.marker(), error.info())),
+        loop {
+            match self.events.next_event() {
+                None => return Ok(None),
+                Some(Ok((Event::Comment(..), _))) => {}
+                Some(Ok(event)) => return Ok(Some(event)),
+                Some(Err(error)) => return Err(Error::new(*error.marker(), error.info())),
+            }
         }
     }
 
