@@ -98,6 +98,7 @@ impl ControlPlane {
             .try_into()
             .map_err(|_| Error::new("not as many ports as asked for"))?;
         let [api, client, peer] = ports;
+        let begin = Instant::now();
         self.url = format!("https://127.0.0.1:{api}");
         for user in std::iter::once("admin").chain(USERS.iter().copied()) {
             access::write_kubeconfig(&self.folder, &self.url, &self.ca_pem, user)?;
@@ -109,12 +110,16 @@ impl ControlPlane {
             &components::apiserver(&self.tools, &self.folder, api, client),
         )?;
         self.until_ready([&etcd, &apiserver]).await?;
+        let answers = begin.elapsed();
         etcd.leave();
         apiserver.leave();
         for (name, command) in components::controllers(&self.tools, &self.folder) {
             self.spawn(name, &command)?.leave();
         }
-        self.make_nodes().await
+        self.make_nodes().await?;
+        let whole = begin.elapsed();
+        eprintln!("control plane: answers after {answers:.1?}, has nodes after {whole:.1?}");
+        Ok(())
     }
 
     /// Waits until the API server says that it is ready.
