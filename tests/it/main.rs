@@ -1,3 +1,9 @@
 //! What crosses the borders of the products, tried on a real API server with every program as a process of its own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests: what fails here fails the test"
+)]
+
 mod custom_resources;

@@ -1,12 +1,16 @@
 //! The tasks of this workspace, as `cargo xtask TASK`.
 
+mod bench;
 mod codegen;
+mod conformance;
 mod dist;
+mod suites;
+mod test;
 mod tidy;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Args, Parser};
 use pequod_testkit::{Result, Tools};
 
 /// The tasks of this workspace.
@@ -15,6 +19,16 @@ use pequod_testkit::{Result, Tools};
 enum Task {
     /// Builds the reference tools that tests run against, or says where they are
     Tools,
+    /// Runs everything that a change must pass; ends with what failed
+    Test {
+        /// Only these levels
+        #[arg(long, value_name = "LEVEL", value_delimiter = ',')]
+        only: Vec<test::Level>,
+    },
+    /// Measures against a rival or a limit; the last line says whether the gates are met
+    Bench(Selection),
+    /// Compares with a reference at length; the last line says whether the gates are met
+    Conformance(Selection),
     /// Checks what the layout promises: crate edges, purity, file sizes, forgotten files, dead links
     Tidy,
     /// Writes what is generated and committed: CRDs, their reference, the reference of the commands
@@ -25,6 +39,15 @@ enum Task {
     },
     /// Makes release archives, checksums and krew manifests for this platform
     Dist,
+}
+
+#[derive(Debug, Args)]
+struct Selection {
+    /// Only this suite
+    name: Option<String>,
+    /// Passed on to the suite
+    #[arg(last = true)]
+    rest: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -42,6 +65,15 @@ fn run(task: &Task) -> Result<()> {
         Task::Tools => {
             println!("{}", Tools::find_or_build()?.folder().display());
             Ok(())
+        }
+        Task::Test { only } => test::run(only),
+        Task::Bench(selection) => {
+            let Selection { name, rest } = selection;
+            suites::run("bench", bench::SUITES, name.as_deref(), rest)
+        }
+        Task::Conformance(selection) => {
+            let Selection { name, rest } = selection;
+            suites::run("conformance", conformance::SUITES, name.as_deref(), rest)
         }
         Task::Tidy => tidy::run(),
         Task::Codegen { check } => codegen::run(*check),

@@ -1,0 +1,36 @@
+//! The suites of `cargo xtask conformance`: long comparisons with a reference.
+
+use std::process::Command;
+
+use pequod_testkit::{Error, Result, workspace_root};
+
+use crate::suites::{Figure, Suite};
+
+/// All of them.
+pub(crate) const SUITES: &[Suite] = &[Suite {
+    name: "cue",
+    about: "the CUE evaluator against the official one, on its own test archives",
+    run: cue,
+}];
+
+/// The program of `pequod-cue-conform` measures; it starts itself again for each archive, so it is a process of its own.
+fn cue(arguments: &[String]) -> Result<Vec<Figure>> {
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args([
+            "run",
+            "--quiet",
+            "--release",
+            "--package",
+            "pequod-cue-conform",
+            "--",
+        ])
+        .args(arguments)
+        .current_dir(workspace_root())
+        .status()
+        .map_err(Error::while_doing("could not run cargo"))?;
+    let fell_back = if status.success() { 0.0 } else { 1.0 };
+    Ok(vec![Figure {
+        name: "fellBack".to_owned(),
+        value: fell_back,
+    }])
+}
