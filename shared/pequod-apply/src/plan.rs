@@ -138,10 +138,14 @@ pub async fn plan(access: &Access, request: &PlanRequest<'_>) -> Result<Plan, Ap
         return Err(error.clone());
     }
     let planner = Planner { access, request };
-    // In the order of the graph.
-    let mut changes: Vec<NodeChange> = futures::stream::iter(request.nodes)
-        .filter_map(async |spec| nodes.get(&spec.id))
+    // In the order of the graph. Collected first: a stream of borrowing closures is not `Send` in the compiler's eyes.
+    let asked: Vec<_> = request
+        .nodes
+        .iter()
+        .filter_map(|spec| nodes.get(&spec.id))
         .map(|node| planner.node(node))
+        .collect();
+    let mut changes: Vec<NodeChange> = futures::stream::iter(asked)
         .buffered(request.parallelism.max(1))
         .collect()
         .await;
