@@ -51,6 +51,15 @@ pub enum Verb {
         after_help = "Examples:\n  kubectl transform vet shop.yaml\n\n  # From another program\n  generate | kubectl transform vet -"
     )]
     Vet(VetArgs),
+    /// Shows what applying a Transform would change, without changing anything
+    ///
+    /// Renders, and asks the API server by dry runs, with the rights of the Transform's ServiceAccount. Exits with 0
+    /// if nothing would change, 1 if something would or a policy does not hold, 3 if something would be refused. The
+    /// digest in the last line can be approved with spec.approvedPlan.
+    #[command(
+        after_help = "Examples:\n  kubectl transform plan shop.yaml\n\n  # What a changed module would do\n  kubectl transform plan shop.yaml --module ./modules/shop"
+    )]
+    Plan(PlanArgs),
     /// Hands a Transform to the controller
     ///
     /// The Transform is rendered and checked here first; if that fails the cluster is left untouched. With --wait
@@ -65,6 +74,11 @@ pub enum Verb {
         after_help = "Examples:\n  kubectl transform status shop\n\n  # Until you have seen enough\n  kubectl transform tree shop --watch"
     )]
     Status(StatusArgs),
+    /// Shows the rendered graph, or the object of one node
+    #[command(
+        after_help = "Examples:\n  kubectl transform graph shop | dot -Tsvg > shop.svg\n  kubectl transform graph shop -o mermaid\n\n  # What was asked for, to compare with what is there\n  kubectl transform graph shop web"
+    )]
+    Graph(GraphArgs),
     /// Deletes a Transform and its objects, in reverse order
     #[command(after_help = "Examples:\n  kubectl transform delete shop --wait")]
     Delete(DeleteArgs),
@@ -159,6 +173,60 @@ pub struct VetArgs {
     /// What is checked.
     #[command(flatten)]
     pub source: SourceArgs,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// File with the Transform, in YAML or JSON; - is the standard input
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Folder with the module's .cue files, instead of what the Transform's cueRef says
+    #[arg(long, value_name = "FOLDER", value_hint = clap::ValueHint::DirPath)]
+    pub module: Option<PathBuf>,
+    /// Plan with your own rights instead of those of the Transform's ServiceAccount
+    #[arg(long)]
+    pub as_me: bool,
+    /// The form.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `graph`.
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    /// Name of the Transform
+    #[arg(value_name = "NAME", add = crate::verbs::complete::transforms())]
+    pub name: String,
+    /// Node whose object is printed
+    #[arg(value_name = "NODE")]
+    pub node: Option<String>,
+    /// Form of the output
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    pub output: GraphFormat,
+    /// Print the values of Secrets
+    #[arg(long)]
+    pub show_secrets: bool,
+}
+
+/// Forms of a graph.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// Graphviz
+    #[default]
+    Dot,
+    /// Mermaid
+    Mermaid,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
 }
 
 /// Whether anything is written.

@@ -67,6 +67,14 @@ pub fn exported_nodes(
     ))
 }
 
+/// A module that does not compile, as a refusal.
+pub fn unusable(problems: pequod_diag::Diagnostics) -> Refused {
+    Refused {
+        stage: Stage::Module,
+        problems,
+    }
+}
+
 fn request<'a>(
     transform: &'a Transform,
     module: &'a Module,

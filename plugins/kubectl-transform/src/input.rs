@@ -137,6 +137,45 @@ pub async fn source(kubectl: &KubectlArgs, args: &SourceArgs) -> Result<Source, 
     })
 }
 
+/// What a Transform is rendered with, as the controller has it.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Its module.
+    pub module: Module,
+    /// The module, compiled.
+    pub program: Program,
+    /// Its context in this cluster.
+    pub context: Context,
+}
+
+/// Fetches and asks for what the controller fetches and asks for. `module` takes the place of the Transform's own.
+pub async fn prepared(
+    transform: &Transform,
+    cluster: &pequod_kube::Cluster,
+    module: Option<Module>,
+    file: &str,
+) -> Result<Prepared, Failure> {
+    let context = Context::of(
+        transform,
+        cluster.namespace(),
+        facts::cluster(cluster.client()).await?,
+    );
+    let module = if let Some(module) = module {
+        module
+    } else {
+        let reference = &transform.spec.cue_ref;
+        pequod_modules::fetch(reference, &context.namespace, Some(cluster.client()))
+            .await
+            .map_err(|problem| module_failure(problem, file))?
+    };
+    let program = Program::compile(&module.package).map_err(Failure::input)?;
+    Ok(Prepared {
+        module,
+        program,
+        context,
+    })
+}
+
 /// `-n a` for a Transform that says `namespace: b` is a mistake, as kubectl has it.
 pub fn agree_on_namespace(
     kubectl: &KubectlArgs,

@@ -24,6 +24,8 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.verb {
         Verb::Render(args) => verbs::render::run(kubectl, args).await,
         Verb::Vet(args) => verbs::vet::run(kubectl, args).await,
+        Verb::Plan(args) => verbs::plan::run(kubectl, args).await,
+        Verb::Graph(args) => verbs::graph::run(kubectl, args).await,
         Verb::Apply(args) => verbs::apply::run(kubectl, args).await,
         Verb::Status(args) => verbs::status::run(kubectl, args).await,
         Verb::Delete(args) => verbs::delete::run(kubectl, args).await,

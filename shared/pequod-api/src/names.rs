@@ -13,6 +13,8 @@ pub const LABEL_TRANSFORM_NAMESPACE: &str = "platform.pequod.io/transform-namesp
 pub const ANNOTATION_NODE: &str = "platform.pequod.io/node";
 /// Label on the Secrets that hold a ResourceGraph's objects: the graph's name.
 pub const LABEL_GRAPH: &str = "platform.pequod.io/graph";
+/// Annotation on a ResourceGraph: with value `true` nothing is applied, repaired or pruned; deletion still works.
+pub const ANNOTATION_SUSPEND: &str = "platform.pequod.io/suspend";
 /// Annotation on any object: with value `true` it is never pruned nor deleted by Pequod.
 pub const ANNOTATION_PROTECT: &str = "platform.pequod.io/protect";
 

@@ -6,13 +6,11 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use pequod_api::{Transform, names};
 use pequod_cli::{Exit, Failure, Format, KubectlArgs, Printer, Progress};
-use pequod_cue::Program;
 use pequod_diag::{Code, Diagnostic, Place};
-use pequod_render::Context;
 
 use super::vet;
 use crate::cli::{ApplyArgs, DryRun};
-use crate::{engine, facts, input};
+use crate::{engine, input};
 
 pub(crate) async fn run(kubectl: &KubectlArgs, args: ApplyArgs) -> Result<Exit, Failure> {
     let (text, mut transform) = input::read_transform(&args.file)?;
@@ -65,17 +63,13 @@ async fn check(
     file: &str,
     printer: &mut Printer,
 ) -> Result<bool, Failure> {
-    let facts = facts::cluster(cluster.client()).await?;
-    let context = Context::of(transform, cluster.namespace(), facts);
-    let module = pequod_modules::fetch(
-        &transform.spec.cue_ref,
-        &context.namespace,
-        Some(cluster.client()),
-    )
-    .await
-    .map_err(|problem| input::module_failure(problem, file))?;
-    let program = Program::compile(&module.package).map_err(Failure::input)?;
-    let rendered = engine::render(transform, &module, &program, &context, None)
+    let prepared = input::prepared(transform, cluster, None, file).await?;
+    let input::Prepared {
+        module,
+        program,
+        context,
+    } = &prepared;
+    let rendered = engine::render(transform, module, program, context, None)
         .map_err(|refused| input::refused(refused, file))?;
     let problems: Vec<Diagnostic> = rendered.violations.iter().map(vet::problem).collect();
     printer.problems(&problems);
