@@ -22,14 +22,11 @@ pub(super) enum Owner {
     Unknown,
 }
 
-fn proven<'a>(known: InstanceIn<'a>, says: String) -> Owner {
-    Owner::Proven(
-        known,
-        Evidence {
-            key: Key::Ownership,
-            says,
-        },
-    )
+fn proven(says: String) -> Owner {
+    Owner::Proven(Evidence {
+        key: Key::Ownership,
+        says,
+    })
 }
 
 /// Whose volume the dataset is, given the installations that use its parent.

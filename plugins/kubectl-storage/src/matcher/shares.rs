@@ -313,7 +313,7 @@ fn subsystem_orphans(index: &Index<'_>, nas: &NasIndex<'_>, report: &mut Report)
             Key::AssetName,
             format!("named as {} names the volume", known.instance.driver),
         );
-        report.findings.extend(finish(
+        report.findings.push(finish(
             finding,
             asset_owner(index, nas, dataset, known, true),
         ));

@@ -1,0 +1,4 @@
+//! The cluster's side: which lists are read, and rows out of them.
+
+pub mod config;
+pub mod decode;

@@ -1,0 +1,375 @@
+//! The methods that change something, with the middleware's texts for what they refuse.
+
+use serde_json::{Value, json};
+
+use crate::{MethodError, Nas, model::Dataset, model::Snapshot};
+
+type Answer = Result<Value, MethodError>;
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn flag(value: &Value, field: &str) -> bool {
+    value
+        .get(field)
+        .and_then(Value::as_bool)
+        .unwrap_or_default()
+}
+
+impl Nas {
+    pub(crate) fn change(&mut self, method: &str, params: &[Value]) -> Answer {
+        let first = params.first().cloned().unwrap_or_default();
+        let second = params.get(1).cloned().unwrap_or_default();
+        self.txg += 1;
+        match method {
+            "pool.dataset.create" => self.create_dataset(&first),
+            "pool.dataset.update" => {
+                self.update_dataset(first.as_str().unwrap_or_default(), &second)
+            }
+            "pool.dataset.delete" => {
+                self.delete_dataset(first.as_str().unwrap_or_default(), &second)
+            }
+            "zfs.snapshot.create" | "pool.snapshot.create" => self.create_snapshot(&first),
+            "zfs.snapshot.delete" | "pool.snapshot.delete" => {
+                self.delete_snapshot(first.as_str().unwrap_or_default(), &second)
+            }
+            "zfs.snapshot.hold" | "pool.snapshot.hold" => {
+                self.hold(first.as_str().unwrap_or_default(), true)
+            }
+            "zfs.snapshot.release" | "pool.snapshot.release" => {
+                self.hold(first.as_str().unwrap_or_default(), false)
+            }
+            "zfs.snapshot.clone" | "pool.snapshot.clone" => self.clone_snapshot(&first),
+            _ => self.change_table(method, &first, &second),
+        }
+    }
+
+    fn create_dataset(&mut self, wants: &Value) -> Answer {
+        let name = text(wants, "name").to_owned();
+        if self.datasets.contains_key(&name) {
+            return Err(MethodError::invalid(
+                "pool_dataset_create.name",
+                format!("{name} already exists"),
+            ));
+        }
+        let parent = name
+            .rsplit_once('/')
+            .map(|(parent, _)| parent)
+            .unwrap_or_default();
+        if !self.datasets.contains_key(parent) {
+            return Err(MethodError::invalid(
+                "pool_dataset_create.name",
+                format!("Parent dataset {parent} does not exist"),
+            ));
+        }
+        let mut dataset = Dataset {
+            id: name.clone(),
+            kind: if text(wants, "type") == "VOLUME" {
+                "VOLUME"
+            } else {
+                "FILESYSTEM"
+            }
+            .to_owned(),
+            created: self.now,
+            used: 98_304,
+            referenced: 98_304,
+            volsize: wants.get("volsize").and_then(Value::as_u64),
+            refquota: wants.get("refquota").and_then(Value::as_u64),
+            origin: None,
+            user_properties: std::collections::BTreeMap::new(),
+        };
+        if !self.bugs.create_drops_properties {
+            set_properties(&mut dataset, wants.get("user_properties"));
+        }
+        self.datasets.insert(name.clone(), dataset);
+        self.shown(&name)
+    }
+
+    fn shown(&self, name: &str) -> Answer {
+        self.datasets
+            .get(name)
+            .map(|dataset| self.dataset_tree(dataset, None))
+            .ok_or_else(|| missing(name))
+    }
+
+    fn update_dataset(&mut self, name: &str, wants: &Value) -> Answer {
+        let dataset = self.datasets.get_mut(name).ok_or_else(|| missing(name))?;
+        if let Some(size) = wants.get("volsize").and_then(Value::as_u64) {
+            dataset.volsize = Some(size);
+        }
+        if let Some(quota) = wants.get("refquota") {
+            dataset.refquota = quota.as_u64().filter(|bytes| *bytes > 0);
+        }
+        set_properties(dataset, wants.get("user_properties"));
+        set_properties(dataset, wants.get("user_properties_update"));
+        self.shown(name)
+    }
+
+    fn delete_dataset(&mut self, name: &str, options: &Value) -> Answer {
+        if !self.datasets.contains_key(name) {
+            return Err(missing(name));
+        }
+        let doomed: Vec<String> = self.subtree(name).map(|known| known.id.clone()).collect();
+        if doomed.len() > 1 && !flag(options, "recursive") {
+            return Err(MethodError::new(
+                39,
+                "ENOTEMPTY",
+                format!(
+                    "Failed to delete dataset: cannot destroy '{name}': filesystem has children"
+                ),
+            ));
+        }
+        let cloned = self.datasets.values().any(|known| {
+            let of = known
+                .origin
+                .as_deref()
+                .and_then(|origin| origin.split_once('@'));
+            of.is_some_and(|(of, _)| doomed.iter().any(|name| name == of))
+                && !doomed.contains(&known.id)
+        });
+        if cloned {
+            return Err(MethodError::new(
+                14,
+                "EFAULT",
+                format!(
+                    "Failed to delete dataset: cannot destroy '{name}': filesystem has dependent clones"
+                ),
+            ));
+        }
+        let held = self
+            .snapshots
+            .values()
+            .any(|known| doomed.contains(&known.dataset) && !known.holds.is_empty());
+        let snapshots = self
+            .snapshots
+            .keys()
+            .any(|(dataset, _)| doomed.contains(dataset));
+        if held || (snapshots && !flag(options, "recursive") && !flag(options, "force")) {
+            return Err(MethodError::new(
+                16,
+                "EBUSY",
+                format!("Failed to delete dataset: cannot destroy '{name}': dataset is busy"),
+            ));
+        }
+        if self.bugs.delete_keeps {
+            return Ok(json!(true));
+        }
+        for name in doomed {
+            self.datasets.remove(&name);
+            self.snapshots.retain(|(dataset, _), _| *dataset != name);
+            let path = format!("/mnt/{name}");
+            for table in ["sharing.nfs", "sharing.smb"] {
+                if let Some(rows) = self.tables.get_mut(table) {
+                    rows.retain(|_, row| row.get("path").and_then(Value::as_str) != Some(&path));
+                }
+            }
+        }
+        Ok(json!(true))
+    }
+
+    fn create_snapshot(&mut self, wants: &Value) -> Answer {
+        let (dataset, name) = (
+            text(wants, "dataset").to_owned(),
+            text(wants, "name").to_owned(),
+        );
+        let Some(of) = self.datasets.get(&dataset) else {
+            return Err(missing(&dataset));
+        };
+        let key = (dataset.clone(), name.clone());
+        if self.snapshots.contains_key(&key) {
+            return Err(MethodError::new(
+                17,
+                "EEXIST",
+                format!("{dataset}@{name} already exists"),
+            ));
+        }
+        let properties = wants.get("properties").and_then(Value::as_object);
+        let snapshot = Snapshot {
+            created: self.now,
+            txg: self.txg,
+            used: 0,
+            referenced: of.referenced,
+            user_properties: properties
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+                .collect(),
+            holds: Vec::new(),
+            deferred: false,
+            dataset,
+            name,
+        };
+        let row = self.snapshot_row(&snapshot, None, &self.origins());
+        self.snapshots.insert(key, snapshot);
+        Ok(row)
+    }
+
+    fn delete_snapshot(&mut self, id: &str, options: &Value) -> Answer {
+        let Some((dataset, name)) = id.split_once('@') else {
+            return Err(missing(id));
+        };
+        let key = (dataset.to_owned(), name.to_owned());
+        let clones = self.clones(dataset, name).join(", ");
+        let snapshot = self.snapshots.get_mut(&key).ok_or_else(|| missing(id))?;
+        if !clones.is_empty() {
+            if !flag(options, "defer") {
+                return Err(MethodError::invalid(
+                    "options.defer",
+                    format!(
+                        "Please set this attribute as '{id}' snapshot has dependent clones: {clones}"
+                    ),
+                ));
+            }
+            snapshot.deferred = true;
+            return Ok(json!(true));
+        }
+        if !snapshot.holds.is_empty() {
+            return Err(MethodError::new(
+                16,
+                "EBUSY",
+                format!("cannot destroy '{id}': dataset is busy"),
+            ));
+        }
+        if !self.bugs.delete_keeps {
+            self.snapshots.remove(&key);
+        }
+        Ok(json!(true))
+    }
+
+    fn hold(&mut self, id: &str, add: bool) -> Answer {
+        let key = id
+            .split_once('@')
+            .map(|(dataset, name)| (dataset.to_owned(), name.to_owned()));
+        let snapshot = key
+            .and_then(|key| self.snapshots.get_mut(&key))
+            .ok_or_else(|| missing(id))?;
+        if add {
+            snapshot.holds.push("truenas".to_owned());
+        } else {
+            snapshot.holds.clear();
+        }
+        Ok(Value::Null)
+    }
+
+    fn clone_snapshot(&mut self, wants: &Value) -> Answer {
+        let id = text(wants, "snapshot");
+        let to = text(wants, "dataset_dst").to_owned();
+        let Some((dataset, name)) = id.split_once('@') else {
+            return Err(missing(id));
+        };
+        if !self
+            .snapshots
+            .contains_key(&(dataset.to_owned(), name.to_owned()))
+        {
+            return Err(missing(id));
+        }
+        let Some(of) = self.datasets.get(dataset) else {
+            return Err(missing(dataset));
+        };
+        let clone = Dataset {
+            id: to.clone(),
+            created: self.now,
+            origin: Some(id.to_owned()),
+            user_properties: std::collections::BTreeMap::new(),
+            ..of.clone()
+        };
+        self.datasets.insert(to, clone);
+        Ok(json!(true))
+    }
+
+    fn change_table(&mut self, method: &str, first: &Value, second: &Value) -> Answer {
+        let Some((namespace, verb)) = method.rsplit_once('.') else {
+            return Err(MethodError::no_method(method));
+        };
+        let in_use = namespace == "iscsi.target" && verb == "delete" && self.target_in_use(first);
+        let Some(table) = self.tables.get_mut(namespace) else {
+            return Err(MethodError::no_method(method));
+        };
+        match verb {
+            "create" => {
+                let name = first.get("name").filter(|name| name.is_string());
+                if name.is_some() && table.values().any(|row| row.get("name") == name) {
+                    let words = if namespace == "iscsi.target" {
+                        "Target with this name already exists"
+                    } else {
+                        "Extent name must be unique"
+                    };
+                    return Err(MethodError::invalid(
+                        &format!("{}_create.name", namespace.replace('.', "_")),
+                        words,
+                    ));
+                }
+                // The lowest free number: numbers are used again.
+                let id = (1..u64::MAX)
+                    .find(|id| !table.contains_key(id))
+                    .unwrap_or(1);
+                let mut row = first.as_object().cloned().unwrap_or_default();
+                row.insert("id".to_owned(), json!(id));
+                table.insert(id, row.clone());
+                Ok(Value::Object(row))
+            }
+            "update" => {
+                let row = first.as_u64().and_then(|id| table.get_mut(&id));
+                let row = row.ok_or_else(|| missing(&format!("{namespace} {first}")))?;
+                row.extend(second.as_object().cloned().unwrap_or_default());
+                Ok(Value::Object(row.clone()))
+            }
+            "delete" if in_use => Err(MethodError::new(
+                14,
+                "EFAULT",
+                format!("Target {first} is in use."),
+            )),
+            "delete" => {
+                let row = first.as_u64().and_then(|id| table.remove(&id));
+                row.map(|_| json!(true))
+                    .ok_or_else(|| missing(&format!("{namespace} {first}")))
+            }
+            _ => Err(MethodError::no_method(method)),
+        }
+    }
+
+    fn target_in_use(&self, id: &Value) -> bool {
+        let name = id.as_u64().and_then(|id| {
+            self.tables
+                .get("iscsi.target")?
+                .get(&id)?
+                .get("name")?
+                .as_str()
+        });
+        let Some(name) = name else { return false };
+        let iqn = format!("{}:{name}", self.iqn_base);
+        self.lists
+            .get("iscsi.global.sessions")
+            .is_some_and(|rows| rows.iter().any(|row| text(row, "target") == iqn))
+    }
+}
+
+fn missing(what: &str) -> MethodError {
+    MethodError::new(2, "ENOENT", format!("{what} does not exist"))
+}
+
+/// `{"name": "value"}` or `[{"key": …, "value": …, "remove": true}]`.
+fn set_properties(dataset: &mut Dataset, wants: Option<&Value>) {
+    match wants {
+        Some(Value::Object(map)) => {
+            for (name, value) in map {
+                dataset
+                    .user_properties
+                    .insert(name.clone(), value.as_str().unwrap_or_default().to_owned());
+            }
+        }
+        Some(Value::Array(list)) => {
+            for item in list {
+                if flag(item, "remove") {
+                    dataset.user_properties.remove(text(item, "key"));
+                } else {
+                    dataset
+                        .user_properties
+                        .insert(text(item, "key").to_owned(), text(item, "value").to_owned());
+                }
+            }
+        }
+        _ => {}
+    }
+}
