@@ -6,7 +6,7 @@
 //!
 //! A node that only one side has counts against all levels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::AddAssign;
 
 use serde_json::value::RawValue;
@@ -51,20 +51,19 @@ pub fn compare(ours: &Outcome, theirs: &Outcome) -> (Score, Vec<Difference>) {
     }
     let mut score = Score::default();
     let mut differences = Vec::new();
-    let mut rest: BTreeMap<(&str, &str), &Node> = ours
-        .nodes
-        .iter()
-        .map(|node| ((&*node.path, &*node.arc), node))
-        .collect();
+    // Hidden fields of two packages may share a path: they are taken in order.
+    let mut rest: BTreeMap<(&str, &str), VecDeque<&Node>> = BTreeMap::new();
+    for node in &ours.nodes {
+        rest.entry((&node.path, &node.arc))
+            .or_default()
+            .push_back(node);
+    }
     for their in &theirs.nodes {
         score.nodes += 1;
         // The same path with another arc type is the same node with a difference.
-        let our = rest.remove(&(&*their.path, &*their.arc)).or_else(|| {
-            let key = ["", "?", "!"]
-                .into_iter()
-                .find(|arc| rest.contains_key(&(&*their.path, arc)))?;
-            rest.remove(&(&*their.path, key))
-        });
+        let our = [&*their.arc, "", "?", "!"]
+            .into_iter()
+            .find_map(|arc| rest.get_mut(&(&*their.path, arc))?.pop_front());
         let agreed = our.map_or(0, |our| agreement(our, their));
         for level in &mut score.levels[..usize::from(agreed)] {
             *level += 1;
@@ -82,7 +81,7 @@ pub fn compare(ours: &Outcome, theirs: &Outcome) -> (Score, Vec<Difference>) {
             });
         }
     }
-    for (_, our) in rest {
+    for our in rest.into_values().flatten() {
         score.nodes += 1;
         differences.push(Difference {
             path: our.path.clone(),

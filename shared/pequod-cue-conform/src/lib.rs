@@ -8,7 +8,9 @@
 //! (docs/cue-ledger.toml): per folder, how many nodes agree at each level, and why the rest does not.
 //! A check fails if any number gets worse, and also if one gets better without the ledger saying so.
 
+pub mod assertion;
 pub mod compare;
+pub mod ledger;
 pub mod node;
 pub mod oracle;
 pub mod report;

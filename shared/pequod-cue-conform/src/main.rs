@@ -1,16 +1,20 @@
 //! `cargo xtask conformance cue`: the table of agreement with the reference implementation.
 
+use std::fs;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use pequod_cue_conform::ledger::Ledger;
 use pequod_cue_conform::{report, suite, worker};
 use pequod_diag::Exit;
 
 /// Compares our CUE evaluator with the reference implementation on its own test archives.
 #[derive(Debug, Parser)]
 #[command(name = "conformance cue")]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 struct Options {
     /// Only archives whose path contains this.
     #[arg(default_value = "")]
@@ -18,6 +22,12 @@ struct Options {
     /// Print every difference, too.
     #[arg(long)]
     details: bool,
+    /// Look at the reference's own answers instead of ours: all must agree.
+    #[arg(long)]
+    reference: bool,
+    /// Write docs/cue-ledger.toml and docs/cue-conformance.md from this run.
+    #[arg(long)]
+    write: bool,
     /// How many processes to use.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -54,11 +64,39 @@ fn main() -> ExitCode {
 
 fn compare(options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {
     let patience = Duration::from_secs(options.patience_seconds);
-    let cases = suite::run(&options.filter, options.jobs, patience)?;
+    let subject = if options.reference {
+        suite::Subject::Reference
+    } else {
+        suite::Subject::Ours
+    };
+    let cases = suite::run(subject, &options.filter, options.jobs, patience)?;
+    let sums = suite::sums(&cases);
     let mut out = io::stdout().lock();
     if options.details {
         out.write_all(report::details(&cases).as_bytes())?;
     }
-    out.write_all(report::table(&suite::sums(&cases)).as_bytes())?;
-    Ok(Exit::Done)
+    let table = report::table(&sums);
+    out.write_all(table.as_bytes())?;
+    if options.reference || !options.filter.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let path = docs.join("cue-ledger.toml");
+    let ledger = Ledger::parse(&fs::read_to_string(&path).unwrap_or_default());
+    if options.write {
+        fs::write(&path, ledger.with(&sums).to_text())?;
+        fs::write(docs.join("cue-conformance.md"), report::page(&table))?;
+        return Ok(Exit::Done);
+    }
+    let deviations = ledger.deviations(&sums);
+    for deviation in &deviations {
+        writeln!(out, "{deviation}")?;
+    }
+    let met = deviations.is_empty();
+    let missed = format!(
+        "missed: {} deviations from docs/cue-ledger.toml",
+        deviations.len()
+    );
+    writeln!(out, "gates: {}", if met { "met" } else { &missed })?;
+    Ok(if met { Exit::Done } else { Exit::No })
 }

@@ -58,17 +58,32 @@ pub struct Node {
     #[serde(rename = "m", default, skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// The JSON of a concrete scalar.
-    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "v",
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub leaf: Option<Box<RawValue>>,
     /// The JSON of the default of what is not concrete.
-    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "d",
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub default: Option<Box<RawValue>>,
     /// Of structs and lists.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<bool>,
-    /// The CUE of what is neither struct, list nor concrete.
+    /// The CUE of what is neither concrete nor made of fields or elements.
     #[serde(rename = "x", default, skip_serializing_if = "String::is_empty")]
     pub text: String,
+}
+
+/// A value that is there, even if it is `null`.
+fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(from).map(Some)
 }
 
 /// Whether a source is well-formed.

@@ -58,6 +58,25 @@ fn share(part: usize, whole: usize) -> String {
     format!("{}.{} %", permille / 10, permille % 10)
 }
 
+/// The page that holds the table.
+pub fn page(table: &str) -> String {
+    format!(
+        "# CUE conformance\n\n\
+         Written by `cargo xtask conformance cue --write`. The reference is cuelang.org/go at the version that \
+         tests/tools/oracle pins; its own test archives are evaluated by it and by us, and compared value path by \
+         value path.\n\n\
+         - **class**: a value, or which class of error (`eval`, `user`, `incomplete`, `cycle`, `structural_cycle`).\n\
+         - **value**: also presence, the set of types, and the concrete scalar with numbers by their text.\n\
+         - **closedness**: also whether structs and lists are closed, and which default there is.\n\
+         - **sources**: files whose form is judged as the reference does.\n\
+         - **assertions**: the archives' own `@test` attributes (`eq`, `err`, `kind`, `closed`) that hold, of those \
+         that the reference's answers meet under the same reading.\n\
+         - The last columns count archives without an answer; all their nodes count as not agreeing.\n\n\
+         What differs is in [cue-ledger.toml](cue-ledger.toml): a check fails if a count falls, and if one rises \
+         without the ledger saying so.\n\n{table}"
+    )
+}
+
 /// Everything in which cases differ, for people at work on it.
 pub fn details(cases: &[Case]) -> String {
     let mut text = String::new();

@@ -25,7 +25,7 @@ pub fn answer(case: &str, archive: &Archive, evaluate: bool) -> Outcome {
                 outcome.error = evaluated.error;
                 outcome.poison = evaluated.poison;
                 outcome.nodes = evaluated.nodes;
-                outcome.assertions = evaluated.assertions;
+                outcome.assertions = crate::assertion::check(archive, &outcome.nodes);
             }
             Err(payload) => {
                 let text = payload.downcast_ref::<String>().map(String::as_str);

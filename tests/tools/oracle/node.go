@@ -31,7 +31,7 @@ type node struct {
 	Default json.RawMessage `json:"d,omitempty"`
 	// Closed is set for structs and lists.
 	Closed *bool `json:"o,omitempty"`
-	// Text is the CUE of what is neither struct nor list nor concrete.
+	// Text is the CUE of what is neither concrete nor made of fields or elements.
 	Text string `json:"x,omitempty"`
 }
 
@@ -141,7 +141,9 @@ func describe(v cue.Value, n *node) {
 	if d, ok := v.Default(); ok && d != v {
 		n.Default, n.Leaf = encodeLeaf(d), nil
 	}
-	if n.Closed == nil && n.Leaf == nil {
+	base := fmt.Sprintf("%T", v.Core().V.DerefValue().BaseValue)
+	composite := base == "*adt.StructMarker" || base == "*adt.ListMarker"
+	if !composite && n.Leaf == nil {
 		n.Text = fmt.Sprint(v)
 	}
 }
