@@ -1,6 +1,42 @@
 //! The suites of `cargo xtask bench`: figures side by side with a rival or a limit, as ratios.
 
+mod apply;
+mod measure;
+mod render;
+
+use std::process::Command;
+
+use pequod_testkit::{Error, Result, workspace_root};
+
+pub(crate) use measure::child;
+
 use crate::suites::Suite;
 
 /// All of them.
-pub(crate) const SUITES: &[Suite] = &[];
+pub(crate) const SUITES: &[Suite] = &[
+    Suite {
+        name: "render",
+        about: "`kubectl transform render` against `cue export`, as whole processes",
+        run: render::run,
+    },
+    Suite {
+        name: "apply",
+        about: "a graph of 200 ConfigMaps against the same objects sent by a bare client",
+        run: apply::run,
+    },
+];
+
+/// A program of the suite, built for release: what people install is what is measured.
+fn release(name: &str) -> Result<std::path::PathBuf> {
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--release", "--quiet", "--package", name])
+        .current_dir(workspace_root())
+        .status()
+        .map_err(Error::while_doing("could not run cargo"))?;
+    if !status.success() {
+        return Err(Error::new(format!("{name} does not build for release")));
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace_root().join("target"), std::path::PathBuf::from);
+    Ok(target.join("release").join(name))
+}

@@ -39,6 +39,13 @@ enum Task {
     },
     /// Makes release archives, checksums and krew manifests for this platform
     Dist,
+    /// Runs a command and prints the microseconds and KiB that it took
+    #[command(hide = true)]
+    Measure {
+        /// The command
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<std::ffi::OsString>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -78,5 +85,6 @@ fn run(task: &Task) -> Result<()> {
         Task::Tidy => tidy::run(),
         Task::Codegen { check } => codegen::run(*check),
         Task::Dist => dist::run(),
+        Task::Measure { command } => bench::child(command),
     }
 }
