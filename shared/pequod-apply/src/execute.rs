@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures::Stream;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource as _;
-use pequod_api::names::{FIELD_MANAGER, FINALIZER_GRAPH};
+use pequod_api::names::{ANNOTATION_SUSPEND, FIELD_MANAGER, FINALIZER_GRAPH};
 use pequod_api::{NodeId, ObjectRef, ResourceGraph};
 use pequod_kube::events::Events;
 use pequod_kube::retry::Backoff;
@@ -198,6 +198,14 @@ impl Executor {
         run.ledger.meet(&graph);
         if graph.metadata.deletion_timestamp.is_some() {
             return self.take_down(owner, &graph, &mut run).await;
+        }
+        let suspended = graph
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|a| a.get(ANNOTATION_SUSPEND));
+        if suspended.is_some_and(|value| value == "true") {
+            return Ok(Next::Event);
         }
         self.ensure_finalizer(&kind, owner, &graph, &mut run)
             .await?;

@@ -9,12 +9,14 @@
 //! | [`execute`] | a reconcile pass: apply what may go, read what became of it, prune, write the status once |
 //! | `remove` | taking down in reverse order, from the inventory alone |
 //! | [`live`] | the objects of all graphs as they are now, kept by watches; what wakes a graph up |
+//! | [`drive`] | the loop: which graph is looked at, and when |
 //! | [`ownership`], [`inventory`], [`readiness`], [`state`] | the rules, pure |
 //!
 //! What holds whatever happens: the inventory is written before the first create and shrinks only after a delete was
 //! confirmed; an object is touched only if it is unclaimed or ours; an empty, failed or partial render deletes nothing;
 //! every request about a node's object is made as the graph's ServiceAccount.
 
+pub mod drive;
 pub mod execute;
 pub mod inventory;
 pub mod live;

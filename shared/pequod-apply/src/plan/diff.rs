@@ -219,9 +219,9 @@ mod tests {
 
     use super::*;
 
-    fn told(old: Value, new: Value) -> Vec<String> {
+    fn told(old: &Value, new: &Value) -> Vec<String> {
         let show = |v: &Option<Value>| v.as_ref().map_or("-".to_owned(), Value::to_string);
-        fields(&old, &new)
+        fields(old, new)
             .iter()
             .map(|c| format!("{} {} {}", c.path, show(&c.old), show(&c.new)))
             .collect()
@@ -232,7 +232,7 @@ mod tests {
         let old = json!({"spec": {"c": [{"name": "a", "x": 1}, {"name": "b"}], "l": [1, 2]}});
         let new = json!({"spec": {"c": [{"name": "b"}, {"name": "a", "x": 2}], "l": [1, 3, 4]}});
         assert_eq!(
-            told(old, new),
+            told(&old, &new),
             ["spec.c[a].x 1 2", "spec.l[1] 2 3", "spec.l[2] - 4"]
         );
     }
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn a_secrets_values_are_never_told() {
         let secret = |v: &str| json!({"apiVersion": "v1", "kind": "Secret", "data": {"p": v}, "type": "Opaque"});
-        let changed = told(secret("aaaa"), secret("bbbb"));
+        let changed = told(&secret("aaaa"), &secret("bbbb"));
         assert_eq!(changed, [r#"data.p "(secret)" "(another secret)""#]);
         let fresh = fields(&Value::Null, &secret("aaaa"));
         assert!(!format!("{fresh:?}").contains("aaaa"), "{fresh:?}");
