@@ -40,7 +40,7 @@ pub struct ServeArgs {
     #[arg(long, default_value = "0.0.0.0:8081", value_name = "ADDRESS")]
     pub health_address: SocketAddr,
     /// Our own namespace: of the Secrets and the Lease; nothing in it is judged
-    #[arg(long, env = "POD_NAMESPACE", default_value = "pequod")]
+    #[arg(long, env = "POD_NAMESPACE", default_value = "pequod-system")]
     pub namespace: String,
     /// Name of this replica
     #[arg(long, env = "POD_NAME", default_value = "pequod-webhook")]
@@ -54,7 +54,7 @@ pub struct ServeArgs {
     /// DNS name or IP address that the API server calls us by (repeat for several)
     #[arg(
         long = "dns-name",
-        default_value = "pequod-webhook.pequod.svc",
+        default_value = "pequod-webhook.pequod-system.svc",
         value_name = "NAME"
     )]
     pub dns_names: Vec<String>,
@@ -113,7 +113,7 @@ pub struct ManifestsArgs {
     #[arg(long, default_value = "pequod-webhook")]
     pub name: String,
     /// Our own namespace
-    #[arg(long, default_value = "pequod")]
+    #[arg(long, default_value = "pequod-system")]
     pub namespace: String,
     /// Name of the Service
     #[arg(long, default_value = "pequod-webhook", conflicts_with = "url")]

@@ -75,7 +75,7 @@ pub struct SolutionStatus {
     /// The members.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inventory: Vec<SolutionMember>,
-    /// The newest change of a member whose author is proven.
+    /// The newest change of a member whose author is proven; if there is none, the newest at all, `unresolved`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_change: Option<Change>,
     /// `Ready`, as kstatus reads it.
@@ -110,6 +110,9 @@ pub struct SolutionMember {
     /// Its uid.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub uid: String,
+    /// Its generation, where its kind has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
     /// Its health by the kstatus rules: `Current`, `InProgress`, `Failed`, `Terminating`, `NotFound`, `Unknown`.
     pub health: String,
     /// What explains the health.
