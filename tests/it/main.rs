@@ -6,4 +6,7 @@
     reason = "tests: what fails here fails the test"
 )]
 
+mod charts;
 mod custom_resources;
+mod plugins;
+mod suite;

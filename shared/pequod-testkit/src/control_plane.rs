@@ -101,7 +101,13 @@ impl ControlPlane {
         let begin = Instant::now();
         self.url = format!("https://127.0.0.1:{api}");
         for user in std::iter::once("admin").chain(USERS.iter().copied()) {
-            access::write_kubeconfig(&self.folder, &self.url, &self.ca_pem, user)?;
+            access::write_kubeconfig(
+                &self.folder,
+                &self.url,
+                &self.ca_pem,
+                user,
+                &access::token(user),
+            )?;
         }
         let data = self.folder.join(format!("etcd-{client}"));
         let etcd = self.spawn("etcd", &components::etcd(&self.tools, &data, client, peer))?;

@@ -6,6 +6,7 @@
 //!   loopback ports and with a fresh data folder; one per test binary ([`ControlPlane::shared`]), tests in it keep apart
 //!   by [namespace](ControlPlane::namespace);
 //! * [`Process`]: a program that runs beside a test, can be stopped, killed and started again, and never outlives it;
+//! * [`Installation`]: the suite in a control plane, its programs as processes with their ServiceAccounts' rights;
 //! * [`wait`]: waiting for an object by watch, never by sleep;
 //! * [`Registry`]: an OCI registry;
 //! * [`bin`]: the suite's own programs.
@@ -38,6 +39,7 @@
 mod bins;
 mod control_plane;
 mod error;
+pub mod installation;
 mod output;
 mod ports;
 mod registry;
@@ -48,7 +50,9 @@ pub mod wait;
 pub use bins::{bin, build_bins, workspace_root};
 pub use control_plane::{ControlPlane, ServiceAccountRef, USERS};
 pub use error::{Error, Result};
+pub use installation::Installation;
 pub use output::{Output, run};
+pub use ports::free as free_ports;
 pub use registry::Registry;
 pub use supervisor::{Process, Supervisor};
 pub use tools::Tools;

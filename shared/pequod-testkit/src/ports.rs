@@ -13,7 +13,7 @@ const RANGE: std::ops::Range<u16> = 15_000..30_000;
 /// So many different ports on which nobody listened a moment ago.
 ///
 /// Another process may still be faster: whoever starts a server on them tries again with others when it fails.
-pub(crate) fn free(count: usize) -> Result<Vec<u16>> {
+pub fn free(count: usize) -> Result<Vec<u16>> {
     let random = RandomState::new();
     let mut found = BTreeSet::new();
     for attempt in 0..10_000_u32 {

@@ -43,13 +43,19 @@ pub(super) fn write_tokens(folder: &Path) -> Result<()> {
         .map_err(Error::while_doing("could not write tokens.csv"))
 }
 
-pub(super) fn write_kubeconfig(folder: &Path, url: &str, ca_pem: &str, user: &str) -> Result<()> {
+pub(super) fn write_kubeconfig(
+    folder: &Path,
+    url: &str,
+    ca_pem: &str,
+    user: &str,
+    token: &str,
+) -> Result<()> {
     let authority = crate::control_plane::objects::base64(ca_pem.as_bytes());
     let kubeconfig = json!({
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "test", "cluster": {"server": url, "certificate-authority-data": authority}}],
-        "users": [{"name": user, "user": {"token": token(user)}}],
+        "users": [{"name": user, "user": {"token": token}}],
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": user, "namespace": "default"}}],
         "current-context": "test",
     });
@@ -58,7 +64,7 @@ pub(super) fn write_kubeconfig(folder: &Path, url: &str, ca_pem: &str, user: &st
     )))
 }
 
-fn token(user: &str) -> String {
+pub(super) fn token(user: &str) -> String {
     format!("{user}-token")
 }
 
@@ -75,6 +81,12 @@ impl ControlPlane {
     /// The kubeconfig file of one of [`USERS`] (or of `admin`).
     pub fn kubeconfig_of(&self, user: &str) -> PathBuf {
         path(&self.folder, user)
+    }
+
+    /// Writes a kubeconfig file for whoever has the token, and gives back its path.
+    pub fn kubeconfig_with_token(&self, user: &str, token: &str) -> Result<PathBuf> {
+        write_kubeconfig(&self.folder, &self.url, &self.ca_pem, user, token)?;
+        Ok(self.kubeconfig_of(user))
     }
 
     /// A client of one of [`USERS`] (or of `admin`).
