@@ -1,0 +1,131 @@
+//! What ends an evaluation early: a spent budget, or a construct that is not supported.
+//!
+//! Both are *poison*: no error value that a disjunction could drop or a comparison could test for,
+//! but the end of the whole evaluation. Counting, not measuring, keeps the point of the end the
+//! same on every machine.
+
+use pequod_cue_syntax::Pos;
+
+use crate::session::{Run, Session, Stop};
+
+/// How much an evaluation may do.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Units of work.
+    pub steps: u64,
+    /// How deep evaluation may nest.
+    pub depth: u32,
+    /// How much memory values may take, roughly.
+    pub bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { steps: 20_000_000, depth: 2_000, bytes: 1 << 30 }
+    }
+}
+
+/// Why an evaluation ended without a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Poison {
+    /// A construct this implementation does not have.
+    Unsupported {
+        /// Which.
+        feature: &'static str,
+        /// Where.
+        pos: Option<Pos>,
+    },
+    /// A spent budget, or the caller's stop.
+    Limit {
+        /// Which: `steps`, `depth`, `bytes`, `deadline`.
+        what: &'static str,
+        /// Where evaluation was.
+        pos: Option<Pos>,
+    },
+}
+
+/// Work done, as a measure that is equal on every machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Work {
+    /// Nodes whose conjuncts were brought together.
+    pub unifications: u64,
+    /// Conjuncts looked at.
+    pub conjuncts: u64,
+    /// Arms of disjunctions tried.
+    pub disjuncts: u64,
+    /// All steps.
+    pub steps: u64,
+}
+
+/// Asks the caller whether to stop.
+pub type StopFn = Box<dyn Fn() -> bool>;
+
+/// Counts.
+pub(crate) struct Meter {
+    pub(crate) limits: Limits,
+    pub(crate) work: Work,
+    pub(crate) depth: u32,
+    bytes: u64,
+    pub(crate) stop: Option<StopFn>,
+}
+
+impl Meter {
+    pub(crate) const fn new(limits: Limits, stop: Option<StopFn>) -> Self {
+        Self {
+            limits,
+            work: Work { unifications: 0, conjuncts: 0, disjuncts: 0, steps: 0 },
+            depth: 0,
+            bytes: 0,
+            stop,
+        }
+    }
+
+    pub(crate) const fn charge_bytes(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+    }
+}
+
+impl Session {
+    /// One unit of work.
+    pub(crate) fn step(&mut self) -> Run<()> {
+        self.meter.work.steps += 1;
+        if self.meter.work.steps > self.meter.limits.steps {
+            return self.limit("steps");
+        }
+        if self.meter.bytes > self.meter.limits.bytes {
+            return self.limit("bytes");
+        }
+        if self.meter.work.steps.is_multiple_of(4096)
+            && self.meter.stop.as_ref().is_some_and(|stop| stop())
+        {
+            return self.limit("deadline");
+        }
+        Ok(())
+    }
+
+    /// Runs something one level deeper, on a stack that grows when needed.
+    pub(crate) fn deeper<T>(&mut self, run: impl FnOnce(&mut Self) -> Run<T>) -> Run<T> {
+        self.meter.depth += 1;
+        if self.meter.depth > self.meter.limits.depth {
+            self.meter.depth -= 1;
+            return self.limit("depth");
+        }
+        let result = stacker::maybe_grow(256 * 1024, 4 * 1024 * 1024, || run(self));
+        self.meter.depth -= 1;
+        result
+    }
+
+    pub(crate) fn limit<T>(&mut self, what: &'static str) -> Run<T> {
+        if self.poison.is_none() {
+            self.poison = Some(Poison::Limit { what, pos: self.pos });
+        }
+        Err(Stop::Poison)
+    }
+
+    pub(crate) fn unsupported<T>(&mut self, feature: &'static str) -> Run<T> {
+        if self.poison.is_none() {
+            self.poison = Some(Poison::Unsupported { feature, pos: self.pos });
+        }
+        Err(Stop::Poison)
+    }
+}

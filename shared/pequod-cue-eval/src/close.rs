@@ -1,0 +1,535 @@
+//! Closedness: which fields a definition allows, and why that is a question about evidence.
+//!
+//! A struct is not "closed" as a flag. Every reference to a definition (or to a result of
+//! `close()`) gets an *id*, and every conjunct that comes by way of that reference carries it, down
+//! to all fields. When a node is complete, each of its fields must show, for each id that requires
+//! it, a conjunct that came by it: evidence that this definition knows the field.
+//!
+//! ```cue
+//! #A: {a: int, [=~"^x"]: int}
+//! v:  #A & {a: 1, x1: 2, b: 3}  // `a` and `x1` carry the id of #A; `b` does not
+//! ```
+//!
+//! - An *embedded* definition only adds evidence for the struct around it; but that struct is then
+//!   closed as a whole, so literals with embeddings get an id as a scope, inactive until an
+//!   embedded definition activates it.
+//! - Ids form a forest (each knows in which it arose) plus *replacements*: the same node referred to
+//!   on several ways is unified once, and its id serves all of them.
+//! - `...`, a bare `_`, and validators that look at the value as a whole take the requirement off.
+//! - Definitions close all levels, `close()` one.
+//! - Definitions, hidden fields and lets are always allowed.
+
+use pequod_cue_syntax::Pos;
+
+use crate::kind::{Kind, Presence};
+use crate::program::{Expr, ExprId, StructLit};
+use crate::session::{Close, EMPTY, Run, Session};
+use crate::value::{Base, NodeId, Value, WorkId};
+
+/// What a conjunct says about openness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// It has `...`.
+    pub const HAS_ELLIPSIS: Self = Self(1);
+    /// It is `_`, or a type.
+    pub const HAS_TOP: Self = Self(2);
+    /// It is a struct literal.
+    pub const HAS_STRUCT: Self = Self(4);
+    /// It is a validator that takes over the check.
+    pub const OPEN_VALIDATOR: Self = Self(8);
+
+    /// Both.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+/// The id a conjunct of a node came by.
+#[derive(Debug, Clone, Copy)]
+pub struct ConjunctMark {
+    id: u32,
+    embed: u32,
+    kind: Kind,
+    flags: Flags,
+}
+
+/// The kinds of id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefKind {
+    /// An embedding.
+    Embedding,
+    /// A reference.
+    Reference,
+    /// A literal with embeddings.
+    Struct,
+}
+
+/// An id that arose at a node.
+#[derive(Debug, Clone, Copy)]
+pub struct Requirement {
+    target: NodeId,
+    id: u32,
+    parent: u32,
+    embed: u32,
+    ignore: bool,
+    kind: DefKind,
+    recursive: bool,
+    conjunct_opened: bool,
+}
+
+/// An id as it applies to a node's fields.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "independent marks of one requirement")]
+pub struct RequirementSet {
+    id: u32,
+    parent: u32,
+    embed: u32,
+    kind: DefKind,
+    once: bool,
+    ignored: bool,
+    removed: bool,
+    conjunct_opened: bool,
+}
+
+impl Session {
+    fn next_closing(&mut self, pos: Option<Pos>) -> u32 {
+        let id = u32::try_from(self.closings.len()).unwrap_or(u32::MAX);
+        self.meter.charge_bytes(16);
+        self.closings.push((0, pos));
+        id
+    }
+
+    /// What serves `from` is also what came by `to`.
+    pub(crate) fn add_replacement(&mut self, work: WorkId, from: u32, to: u32) {
+        if from == 0 || from == to {
+            return;
+        }
+        if from < to && self.closings[to as usize].0 == 0 {
+            self.closings[to as usize].0 = from;
+            return;
+        }
+        let w = &mut self[work];
+        w.sets = None;
+        w.replacements.push((from, to));
+    }
+
+    pub(crate) fn mark_conjunct(&mut self, work: WorkId, kind: Kind, id: Close, flags: Flags) {
+        let marks = &mut self[work].marks;
+        if let Some(mark) = marks.iter_mut().find(|mark| mark.id == id.id) {
+            mark.kind &= kind;
+            mark.flags = mark.flags.or(flags);
+        } else {
+            marks.push(ConjunctMark { id: id.id, embed: id.embed, kind, flags });
+        }
+    }
+
+    /// Gives a reference an id at this node.
+    pub(crate) fn add_resolver(
+        &mut self,
+        work: WorkId,
+        target: NodeId,
+        mut id: Close,
+        force_ignore: bool,
+        expr: Option<ExprId>,
+    ) -> Close {
+        let closes_outer = id.from_def && id.from_embed && !id.opened && !id.conjunct_opened;
+        let target_closed = self[target].closed;
+        if closes_outer && !force_ignore {
+            let mut outer = id.outer;
+            for requirement in self[work].requirements.iter_mut().rev() {
+                if requirement.id == outer && outer != 0 {
+                    requirement.ignore = false;
+                    if target_closed {
+                        requirement.recursive = true;
+                    }
+                    outer = requirement.parent;
+                }
+            }
+            self[work].sets = None;
+        }
+        let ignore = if force_ignore || id.opened {
+            true
+        } else if id.embed != 0 || id.outer == 0 {
+            // Definitions within one embedding are checked against each other.
+            !(id.from_def || self[target].closed_once || target_closed)
+        } else {
+            id.from_embed
+        };
+        let mut dst = 0;
+        if let Some(known) = self[work].requirements.iter_mut().find(|r| r.target == target) {
+            dst = known.id;
+            if known.ignore && !ignore {
+                known.ignore = false;
+                known.parent = id.outer;
+                known.embed = id.embed;
+            }
+        }
+        if dst == 0 || id.embed != 0 {
+            let pos = expr.map(|expr| self.program.span(expr).pos());
+            let next = self.next_closing(pos);
+            if dst != 0 {
+                self.add_replacement(work, next, dst);
+            }
+            dst = next;
+            self[work].requirements.push(Requirement {
+                target,
+                id: dst,
+                parent: id.outer,
+                embed: id.embed,
+                ignore,
+                kind: DefKind::Reference,
+                recursive: target_closed,
+                conjunct_opened: id.conjunct_opened,
+            });
+        }
+        let src = std::mem::replace(&mut id.id, dst);
+        self.add_replacement(work, src, dst);
+        id
+    }
+
+    /// Gives a scope an id: an embedding, or a literal with embeddings.
+    pub(crate) fn new_scope(&mut self, work: WorkId, expr: Option<ExprId>, mut id: Close, kind: DefKind) -> Close {
+        let pos = expr.map(|expr| self.program.span(expr).pos());
+        let dst = self.next_closing(pos);
+        self.add_replacement(work, id.id, dst);
+        let parent = std::mem::replace(&mut id.id, dst);
+        match kind {
+            DefKind::Embedding => id.embed = dst,
+            DefKind::Struct | DefKind::Reference => id.outer = dst,
+        }
+        self[work].requirements.push(Requirement {
+            target: EMPTY,
+            id: dst,
+            parent,
+            embed: id.embed,
+            ignore: true,
+            kind,
+            recursive: id.from_def,
+            conjunct_opened: false,
+        });
+        id
+    }
+
+    /// Marks an embedding; a conjunction in one gets a scope, so that `{#A & #B, c: 1}` checks #A
+    /// and #B against each other but leaves `c` alone.
+    pub(crate) fn inject_embed(&mut self, work: WorkId, expr: Option<ExprId>, explicit_open: bool, mut id: Close) -> Close {
+        if explicit_open {
+            return id;
+        }
+        id.from_embed = true;
+        if let Some(expr) = expr
+            && matches!(self.program.expr(expr), Expr::Binary(..))
+        {
+            return id;
+        }
+        self.new_scope(work, expr, id, DefKind::Embedding)
+    }
+
+    /// Marks the literal that an embedded definition will close as a whole.
+    pub(crate) fn split_struct(&mut self, work: WorkId, lit: &StructLit, expr: ExprId, id: Close) -> Close {
+        if lit.explicit_open || id.outer != 0 || id.from_embed || lit.is_file {
+            return id;
+        }
+        self.new_scope(work, Some(expr), id, DefKind::Struct)
+    }
+
+    /// Looks for fields nobody vouches for.
+    pub(crate) fn check_fields(&mut self, work: WorkId) -> Run<()> {
+        let node = self.deref(self[work].node);
+        if self[node].arcs.is_empty() {
+            return Ok(());
+        }
+        if let Base::Value(Value::Fault(fault)) = self[node].base
+            && !self[fault].close_check
+        {
+            return Ok(());
+        }
+        let base = self.requirement_sets(work);
+        if base.is_empty() {
+            return Ok(());
+        }
+        let mut required = base;
+        let mut worst = None;
+        for at in 0..self[node].arcs.len() {
+            let label = self[self[node].arcs[at]].label;
+            let arc = self.deref_disjunct(self[node].arcs[at]);
+            let Some(state) = self[arc].work else { continue };
+            for set in &mut required {
+                if self.opened_by_parent(work, set.id, work) != 0 {
+                    set.removed = true;
+                }
+            }
+            if let Base::Value(Value::Fault(fault)) = self[arc].base
+                && !self[fault].close_check
+            {
+                continue;
+            }
+            if label.is_always_allowed() || self.all_satisfied(state, &required) {
+                continue;
+            }
+            if let Some(fault) = self.not_allowed(arc)
+                && self[arc].presence <= Presence::Required
+            {
+                worst = self.combine(worst, Some(fault));
+            }
+        }
+        if let Some(fault) = worst {
+            self.add_child_fault(self[work].node, fault);
+        }
+        Ok(())
+    }
+
+    fn all_satisfied(&mut self, arc: WorkId, sets: &[RequirementSet]) -> bool {
+        (0..sets.len()).all(|at| sets[at].ignored || sets[at].removed || self.satisfied(arc, sets, at))
+    }
+
+    /// Whether a field shows evidence for one requirement.
+    fn satisfied(&mut self, arc: WorkId, sets: &[RequirementSet], at: usize) -> bool {
+        let set = sets[at];
+        let marks = self[arc].marks.clone();
+        if marks.iter().any(|mark| self.contains(arc, set.id, mark.id)) {
+            return true;
+        }
+        let Some(embed) = find_set(sets, set.embed) else { return false };
+        if set.conjunct_opened && set.parent == 0 {
+            return !marks.iter().any(|mark| self.contains(arc, embed.id, mark.embed));
+        }
+        let outer = find_set(sets, set.parent);
+        for mark in &marks {
+            if self.contains(arc, embed.id, mark.embed) {
+                continue;
+            }
+            if set.parent == 0 {
+                // An embedding from another context is no evidence here.
+                if embed.parent != 0 && find_set(sets, embed.parent).is_none() {
+                    continue;
+                }
+                return true;
+            }
+            match outer {
+                None => return true,
+                Some(outer) if outer.removed => return true,
+                // Added in the struct around the embedding.
+                Some(outer) if self.contains(arc, outer.id, mark.id) => return true,
+                Some(_) => {}
+            }
+        }
+        false
+    }
+
+    /// Whether one id lies within another, by origin or by replacement.
+    fn contains(&mut self, work: WorkId, node: u32, child: u32) -> bool {
+        if node == child {
+            return true;
+        }
+        let flat = match self[work].flat_replacements.take() {
+            Some(flat) => flat,
+            None => self.flatten_replacements(work),
+        };
+        let result = contains_by(&self.closings, &flat, node, child, child, 0);
+        self[work].flat_replacements = Some(flat);
+        result
+    }
+
+    fn flatten_replacements(&self, work: WorkId) -> Vec<(u32, u32)> {
+        let mut flat = Vec::new();
+        let mut next = Some(work);
+        while let Some(work) = next {
+            flat.extend(&self[work].replacements);
+            next = self[self[work].node].parent.and_then(|parent| self[parent].work);
+        }
+        flat.sort_by_key(|(_, to)| std::cmp::Reverse(*to));
+        flat
+    }
+
+    /// What is required of the fields of a node.
+    fn requirement_sets(&mut self, work: WorkId) -> Vec<RequirementSet> {
+        if let Some(sets) = &self[work].sets {
+            return sets.clone();
+        }
+        let node = self[work].node;
+        let up = self[node].parent.and_then(|parent| self[parent].work);
+        let mut sets = match up {
+            Some(up) if !self[work].drop_parent_sets => self.requirement_sets(up),
+            _ => Vec::new(),
+        };
+        for set in &mut sets {
+            if set.once {
+                set.ignored = true;
+            }
+        }
+        let inherited = sets.len();
+        for requirement in self[work].requirements.clone() {
+            if requirement.ignore && requirement.kind == DefKind::Reference {
+                continue;
+            }
+            if sets.iter().any(|set| set.id == requirement.id) {
+                continue;
+            }
+            let once = requirement.kind != DefKind::Embedding
+                && (self[requirement.target].closed_once || (!requirement.ignore && !requirement.recursive));
+            sets.push(RequirementSet {
+                id: requirement.id,
+                parent: requirement.parent,
+                embed: requirement.embed,
+                kind: requirement.kind,
+                once,
+                ignored: requirement.ignore,
+                removed: false,
+                conjunct_opened: requirement.conjunct_opened,
+            });
+            if requirement.parent != 0 && !requirement.ignore {
+                let mut outer = requirement.parent;
+                for set in sets[..inherited].iter_mut().rev() {
+                    if outer == 0 {
+                        break;
+                    }
+                    if set.id == outer {
+                        set.once = (set.ignored || set.once) && !requirement.recursive;
+                        set.ignored = false;
+                        outer = set.parent;
+                    }
+                }
+            }
+        }
+        if self[node].label.is_always_allowed() && self[node].label != crate::kind::Label::NONE {
+            let marks = self[work].marks.clone();
+            sets.retain(|set| marks.iter().any(|mark| self.contains(work, set.id, mark.id)));
+        }
+        self.drop_opened(work, up, &mut sets);
+        self[work].sets = Some(sets.clone());
+        sets
+    }
+
+    /// Removes requirements that `_`, `...` or a validator took off.
+    fn drop_opened(&mut self, work: WorkId, up: Option<WorkId>, sets: &mut Vec<RequirementSet>) {
+        let marks = self[work].marks.clone();
+        sets.retain_mut(|set| {
+            let mut flags = Flags::NONE;
+            let mut any = false;
+            for mark in &marks {
+                if self.contains(work, set.id, mark.id) {
+                    any = true;
+                    let own = if mark.id < set.id { mark.flags.without(Flags::HAS_STRUCT) } else { mark.flags };
+                    flags = flags.or(own);
+                }
+            }
+            if (flags.has(Flags::HAS_TOP) && !flags.has(Flags::HAS_STRUCT)) || flags.has(Flags::OPEN_VALIDATOR) {
+                return false;
+            }
+            if any && set.kind != DefKind::Struct {
+                return true;
+            }
+            let opener = up.map_or(0, |up| self.opened_by_parent(work, set.id, up));
+            if opener != 0 {
+                if !any {
+                    set.removed = true;
+                } else if set.kind == DefKind::Struct
+                    && !marks.iter().any(|mark| self.contains(work, opener, mark.id))
+                {
+                    set.removed = true;
+                }
+            }
+            true
+        });
+    }
+
+    /// The id of a conjunct with `...` that lies within a requirement; 0 is none.
+    fn opened_by_parent(&mut self, work: WorkId, id: u32, marks_of: WorkId) -> u32 {
+        for at in 0..self[marks_of].marks.len() {
+            let mark = self[marks_of].marks[at];
+            if mark.flags.has(Flags::HAS_ELLIPSIS) && self.contains(work, id, mark.id) {
+                return mark.id;
+            }
+        }
+        0
+    }
+
+    /// Adds what a dropped arm knew about closedness to the equal one that stays.
+    pub(crate) fn merge_marks(&mut self, into: WorkId, from: WorkId) {
+        for mark in self[from].marks.clone() {
+            if !self[into].marks.iter().any(|m| m.id == mark.id) {
+                self[into].marks.push(mark);
+            }
+        }
+        for replacement in self[from].replacements.clone() {
+            if !self[into].replacements.contains(&replacement) {
+                self[into].replacements.push(replacement);
+                self[into].flat_replacements = None;
+            }
+        }
+        let (v, w) = (self[into].node, self[from].node);
+        for at in 0..self[w].arcs.len() {
+            let other = self[w].arcs[at];
+            if let Some(arc) = self.arc(v, self[other].label)
+                && let (Some(into), Some(from)) = (self[arc].work, self[other].work)
+            {
+                self.merge_marks(into, from);
+            }
+        }
+    }
+
+    /// Where the conjuncts of an id came in, outermost last.
+    pub(crate) fn closing_positions(&self, mut id: u32) -> Vec<Pos> {
+        let mut positions = Vec::new();
+        while id != 0 {
+            let (parent, pos) = self.closings[id as usize];
+            positions.extend(pos);
+            id = parent;
+        }
+        positions
+    }
+}
+
+fn find_set(sets: &[RequirementSet], id: u32) -> Option<RequirementSet> {
+    if id == 0 {
+        return None;
+    }
+    sets.iter().copied().find(|set| set.id == id)
+}
+
+/// Walks from an id up its origins, and sideways by replacements. Origins have smaller numbers, so
+/// the replacements, sorted from large to small, are gone through once.
+fn contains_by(
+    closings: &[(u32, Option<Pos>)],
+    flat: &[(u32, u32)],
+    node: u32,
+    child: u32,
+    start: u32,
+    depth: u32,
+) -> bool {
+    let mut cursor = 0;
+    let mut p = child;
+    while p != 0 {
+        if p == node {
+            return true;
+        }
+        cursor += flat[cursor..].partition_point(|(_, to)| *to > p);
+        while let Some((from, to)) = flat.get(cursor)
+            && *to == p
+        {
+            if *from != child && depth < 200 && contains_by(closings, flat, node, *from, start, depth + 1) {
+                return true;
+            }
+            cursor += 1;
+        }
+        p = closings[p as usize].0;
+        if p == start {
+            return false;
+        }
+    }
+    child == node
+}

@@ -1,0 +1,600 @@
+//! Disjunctions: every arm is tried, what fails is dropped, what is equal is merged.
+//!
+//! All disjunctions of a node are one task that runs after everything else. It multiplies them
+//! out: the node as it is so far is *copied* for each arm (the copy is an *overlay*: references from
+//! within see the copy, not the original), the arm is added, and the copy evaluated. Copies that
+//! fail are dropped; copies that equal another are merged with it. The last disjunction is
+//! evaluated to the end, those before only as far as possible.
+//!
+//! Defaults are combined by three states — maybe, yes, no — and by whether all defaults of one
+//! side were dropped.
+
+use std::sync::Arc;
+
+use pequod_cue_syntax::Pos;
+use rustc_hash::FxHashMap;
+
+use crate::sched::{Cond, Kind as TaskKind, Mode, State};
+use crate::session::{Close, Conjunct, Elem, Overlay, Run, Session, Status};
+use crate::value::{Arg, Base, Disjunction, DisjunctionId, EnvId, FaultCode, FaultId, NodeId, TaskId, Value, WorkId};
+
+/// Whether an arm is a default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultMode {
+    /// Nothing was said.
+    Maybe,
+    /// It is.
+    Is,
+    /// Another was marked.
+    Not,
+}
+
+impl DefaultMode {
+    pub(crate) const fn of(marked: bool, default: bool) -> Self {
+        match (marked, default) {
+            (false, _) => Self::Maybe,
+            (true, true) => Self::Is,
+            (true, false) => Self::Not,
+        }
+    }
+
+    const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Not, _) | (_, Self::Not) => Self::Not,
+            (Self::Is, _) | (_, Self::Is) => Self::Is,
+            (Self::Maybe, Self::Maybe) => Self::Maybe,
+        }
+    }
+
+    /// Combined, where a side that lost all its defaults has no say.
+    fn and_unless(self, other: Self, drops_left: bool, drops_right: bool) -> Self {
+        let left = if drops_left { Self::Maybe } else { self };
+        let right = if drops_right { Self::Maybe } else { other };
+        left.and(right)
+    }
+}
+
+/// A disjunction to be multiplied.
+#[derive(Debug, Clone)]
+pub struct Hole {
+    pub(crate) env: EnvId,
+    pub(crate) close: Close,
+    pub(crate) arms: Vec<Arm>,
+    pub(crate) pos: Option<Pos>,
+}
+
+/// An arm of a disjunction.
+#[derive(Debug, Clone)]
+pub struct Arm {
+    elem: Elem,
+    mode: DefaultMode,
+    fault: Option<FaultId>,
+}
+
+impl Arm {
+    pub(crate) const fn new(elem: Elem, mode: DefaultMode) -> Self {
+        Self { elem, mode, fault: None }
+    }
+}
+
+impl Session {
+    pub(crate) fn perform_disjunctions(&mut self, work: WorkId) -> Run<Option<FaultId>> {
+        let mut holes = std::mem::take(&mut self[work].holes);
+        let node = self[work].node;
+        if !self.init_arcs(node)? {
+            return Ok(self.any_fault(work));
+        }
+        let outer = self.outer_mode(node);
+        let mut cross = vec![work];
+        let last = holes.len() - 1;
+        for (at, hole) in holes.iter_mut().enumerate() {
+            let mode = match outer {
+                Some(_) if at < last => Mode::Attempt,
+                Some(Mode::Attempt) if self.deferred_comprehension_above(node) => Mode::Finalize,
+                Some(mode) => mode,
+                None if at == last => Mode::Finalize,
+                None => Mode::Attempt,
+            };
+            let results = self.cross_product(work, &cross, hole, mode)?;
+            if results.is_empty() {
+                return Ok(Some(self.disjunction_fault(work, hole)));
+            }
+            cross = results;
+        }
+        let mut completed = Cond::NONE;
+        if let [single] = cross.as_slice() {
+            let single = *single;
+            self[node].base = Base::Value(Value::Node(self[single].node));
+            if self[work].default_mode == DefaultMode::Maybe {
+                self[work].default_mode = self[single].default_mode;
+            }
+            if let Some(asker) = self[work].default_asked
+                && self[work].default_mode != DefaultMode::Is
+            {
+                let fault = self.new_fault(
+                    FaultCode::Cycle,
+                    "ambiguous default elimination by referencing {}",
+                    [Arg::Text(self.path(asker))],
+                    self.pos,
+                    Some(node),
+                );
+                self[node].base = Base::Value(Value::Fault(fault));
+                return Ok(Some(fault));
+            }
+            return Ok(None);
+        }
+        self[work].disjuncts.extend(&cross);
+        let mut defaults = 0;
+        for arm in &cross {
+            if self[*arm].default_mode == DefaultMode::Is {
+                defaults += 1;
+                completed = self[*arm].completed;
+            }
+        }
+        if defaults == 1 {
+            self.signal(work, completed)?;
+        }
+        Ok(None)
+    }
+
+    /// Starts all fields; false if one is in error.
+    fn init_arcs(&mut self, node: NodeId) -> Run<bool> {
+        let mut at = 0;
+        while at < self[node].arcs.len() {
+            let arc = self[node].arcs[at];
+            at += 1;
+            let state = self.work(arc)?;
+            if state.is_some_and(|work| self[work].faults.is_some()) {
+                if self[arc].presence == crate::kind::Presence::Member {
+                    return Ok(false);
+                }
+            } else if !self.init_arcs(arc)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// An arm inside an arm may not be finished before the outer one.
+    fn outer_mode(&self, node: NodeId) -> Option<Mode> {
+        let mut next = Some(node);
+        while let Some(node) = next {
+            if self[node].disjunct {
+                return Some(self[node].work.and_then(|work| self[work].run_mode).unwrap_or(Mode::Finalize));
+            }
+            next = self[node].parent;
+        }
+        None
+    }
+
+    fn deferred_comprehension_above(&self, node: NodeId) -> bool {
+        let mut next = Some(node);
+        while let Some(node) = next {
+            if self[node].disjunct {
+                return self[node].work.is_some_and(|work| {
+                    self[work].tasks.iter().any(|t| {
+                        self[*t].kind == TaskKind::Comprehension && self[*t].completes == Cond::TASKS
+                    })
+                });
+            }
+            next = self[node].parent;
+        }
+        false
+    }
+
+    fn cross_product(&mut self, work: WorkId, cross: &[WorkId], hole: &mut Hole, mode: Mode) -> Run<Vec<WorkId>> {
+        let depth = std::mem::replace(&mut self[work].eval_depth, self.eval_depth);
+        let result = self.cross_product_marked(work, cross, hole, mode);
+        self[work].eval_depth = depth;
+        result
+    }
+
+    fn cross_product_marked(&mut self, work: WorkId, cross: &[WorkId], hole: &mut Hole, mode: Mode) -> Run<Vec<WorkId>> {
+        let orig = self[work].node;
+        let mut arms = Vec::new();
+        let (mut drops_left, mut drops_right) = (true, true);
+        for p in cross.iter().copied() {
+            let node = self[p].node;
+            self.init_arcs(node)?;
+            for arm in &mut hole.arms {
+                let c = Conjunct { env: hole.env, elem: arm.elem, close: hole.close };
+                self.meter.work.disjuncts += 1;
+                match self.try_arm(p, c, arm.mode, mode, orig)? {
+                    Err(fault) => {
+                        if self[fault].code == FaultCode::User {
+                            self[work].user_faults.push(fault);
+                        }
+                        arm.fault = Some(fault);
+                    }
+                    Ok(result) => {
+                        arms.push(result);
+                        if self[p].default_mode == DefaultMode::Is || self[p].orig_default_mode == DefaultMode::Is {
+                            drops_left = false;
+                        }
+                        if arm.mode == DefaultMode::Is {
+                            drops_right = false;
+                        }
+                    }
+                }
+            }
+        }
+        let mut results = Vec::new();
+        let mut decided = false;
+        for r in arms {
+            let (own, orig) = (self[r].default_mode, self[r].orig_default_mode);
+            if self[r].disjuncts.is_empty() {
+                self[r].default_mode = own.and_unless(orig, drops_left, drops_right);
+                self.append_arm(&mut results, r)?;
+                continue;
+            }
+            // A disjunction in an arm. That its marks count where the outer has none deviates from
+            // the specification, as the reference does.
+            for x in self[r].disjuncts.clone() {
+                let inner = orig.and(self[x].default_mode);
+                self[x].default_mode = own.and_unless(inner, drops_left, false);
+                decided |= self[x].default_mode != DefaultMode::Maybe;
+                self.append_arm(&mut results, x)?;
+            }
+        }
+        if decided {
+            for r in &results {
+                if self[*r].default_mode == DefaultMode::Maybe {
+                    self[*r].default_mode = DefaultMode::Not;
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    /// Evaluates a copy of the node with an arm added.
+    fn try_arm(&mut self, p: WorkId, c: Conjunct, arm: DefaultMode, mode: Mode, orig: NodeId) -> Run<Result<WorkId, FaultId>> {
+        self[p].blocking.clear();
+        let blocking = std::mem::take(&mut self.blocking);
+        let orig_base = self[orig].base;
+        let redirect = !self[orig].disjunct;
+        let (copy, copies) = self.clone_tree(p)?;
+        let node = self[copy].node;
+        if redirect {
+            self[orig].base = Base::Value(Value::Node(node));
+        }
+        self.overlays.push(Overlay { copies });
+        self[copy].run_mode = Some(mode);
+        let p_node = self[p].node;
+        let p_base = std::mem::replace(&mut self[p_node].base, Base::Value(Value::Node(node)));
+        let result = self.evaluate_arm(p, copy, c, arm, mode);
+        self[p_node].base = p_base;
+        if redirect {
+            self[orig].base = orig_base;
+        }
+        self.overlays.pop();
+        self.blocking = blocking;
+        result
+    }
+
+    fn evaluate_arm(&mut self, p: WorkId, copy: WorkId, c: Conjunct, arm: DefaultMode, mode: Mode) -> Run<Result<WorkId, FaultId>> {
+        let node = self[copy].node;
+        self[node].status = Status::Fresh;
+        self.schedule_conjunct(copy, c, c.close)?;
+        self[copy].default_mode = self[p].default_mode;
+        self[copy].orig_default_mode = arm;
+        self.unify(node, Cond::ALL, mode, true)?;
+        if let Some(fault) = self.deep_fault(copy)?
+            && fault != crate::session::CYCLE
+        {
+            return Ok(Err(fault));
+        }
+        let end = self.deref_disjunct(node);
+        let state = self[end].work.unwrap_or(copy);
+        self[state].orig_default_mode = self[copy].orig_default_mode;
+        Ok(Ok(state))
+    }
+
+    /// An error of a node or its fields.
+    fn deep_fault(&mut self, work: WorkId) -> Run<Option<FaultId>> {
+        if let Some(fault) = self.any_fault(work) {
+            return Ok(Some(fault));
+        }
+        let node = self[work].node;
+        for at in 0..self[node].arcs.len() {
+            let arc = self[node].arcs[at];
+            if self[arc].presence > crate::kind::Presence::Required || self[arc].label.is_let() {
+                return Ok(None);
+            }
+            if let Some(state) = self.work(arc)?
+                && let Some(fault) = self.deep_fault(state)?
+            {
+                return Ok(Some(fault));
+            }
+        }
+        Ok(None)
+    }
+
+    fn any_fault(&self, work: WorkId) -> Option<FaultId> {
+        let node = self[work].node;
+        self.fault_of(node)
+            .filter(|fault| *fault != crate::session::CYCLE)
+            .or(self[node].child_faults)
+            .or(self[work].faults)
+            .or(self.errs)
+    }
+
+    fn disjunction_fault(&mut self, work: WorkId, hole: &Hole) -> FaultId {
+        let mut code = FaultCode::Eval;
+        for arm in &hole.arms {
+            if let Some(fault) = arm.fault {
+                if self[fault].code == FaultCode::User {
+                    continue;
+                }
+                code = code.max(self[fault].code);
+                self[work].disjunct_faults.push(fault);
+            }
+        }
+        let fault = self.empty_disjunction(work, code, hole.pos);
+        self[fault].code = code;
+        fault
+    }
+
+    fn empty_disjunction(&mut self, work: WorkId, code: FaultCode, pos: Option<Pos>) -> FaultId {
+        let node = self[work].node;
+        let users = self[work].user_faults.clone();
+        if !users.is_empty() {
+            let mut all = None;
+            for fault in users {
+                all = self.combine(all, Some(fault));
+            }
+            if let Some(fault) = all {
+                let problems = self[fault].problems.clone();
+                let copy = self.new_fault(code, "", [], pos, Some(node));
+                self[copy].problems = problems;
+                return copy;
+            }
+        }
+        let mut children = self[work].disjunct_faults.clone();
+        children.dedup();
+        if let [only] = children.as_slice() {
+            let problems = self[*only].problems.clone();
+            let copy = self.new_fault(code, "", [], pos, Some(node));
+            self[copy].problems = problems;
+            return copy;
+        }
+        let count = children.len() as u64;
+        let fault = self.new_fault(code, "{} errors in empty disjunction", [Arg::Count(count)], None, Some(node));
+        let problem = self[fault].problems[0] as usize;
+        self.problems[problem].children = children;
+        fault
+    }
+
+    /// The arms that are left become the node's value.
+    pub(crate) fn finish_disjunction(&mut self, work: WorkId) -> Run<()> {
+        if self[work].disjuncts.is_empty() {
+            return Ok(());
+        }
+        let node = self[work].node;
+        let arms = self[work].disjuncts.clone();
+        let mut failed = 0;
+        for arm in &arms {
+            let arm_node = self[*arm].node;
+            self[arm_node].conjuncts.clear();
+            if let Some(fault) = self[*arm].faults {
+                if self[fault].code == FaultCode::User {
+                    self[work].user_faults.push(fault);
+                } else {
+                    self[work].disjunct_faults.push(fault);
+                }
+                failed += 1;
+            }
+        }
+        if failed == arms.len() {
+            let fault = self.empty_disjunction(work, FaultCode::Incomplete, None);
+            self[node].base = Base::Value(Value::Fault(fault));
+            return Ok(());
+        }
+        let mut marked = false;
+        let mut values = Vec::with_capacity(arms.len());
+        let mut defaults = 0;
+        for arm in &arms {
+            let value = Value::Node(self[*arm].node);
+            match self[*arm].default_mode {
+                DefaultMode::Is => {
+                    marked = true;
+                    values.push(value);
+                    let end = values.len() - 1;
+                    values.swap(defaults, end);
+                    defaults += 1;
+                }
+                DefaultMode::Not => {
+                    marked = true;
+                    values.push(value);
+                }
+                DefaultMode::Maybe => values.push(value),
+            }
+        }
+        let asked = self[work].default_asked;
+        if let (Some(asker), true) = (asked, defaults != 1) {
+            let fault = self.new_fault(
+                FaultCode::Cycle,
+                "cycle across unresolved disjunction referenced by {}",
+                [Arg::Text(self.path(asker))],
+                self.pos,
+                Some(node),
+            );
+            self[node].base = Base::Value(Value::Fault(fault));
+        } else {
+            let value = self.add_disjunction(values, defaults, marked);
+            self[node].base = Base::Value(value);
+        }
+        self.clear_arcs(node);
+        self[node].child_faults = None;
+        Ok(())
+    }
+
+    pub(crate) fn add_disjunction(&mut self, values: Vec<Value>, defaults: usize, marked: bool) -> Value {
+        let id = u32::try_from(self.disjunctions.len()).unwrap_or(u32::MAX);
+        self.disjunctions.push(Disjunction { values: values.into(), defaults, marked });
+        Value::Disjunction(DisjunctionId(id))
+    }
+
+    /// Adds an arm unless it equals one that is there.
+    fn append_arm(&mut self, arms: &mut Vec<WorkId>, x: WorkId) -> Run<()> {
+        let nv = self.deref(self[x].node);
+        let value = self.arm_value(nv, x)?;
+        for at in 0..arms.len() {
+            let other = arms[at];
+            if other == x {
+                return Ok(());
+            }
+            let ov = self.deref(self[other].node);
+            let same = if self[ov].status != Status::Final || self[nv].status != Status::Final {
+                let (a, b) = (self[x].node, self[other].node);
+                if self.equal_partial(a, b)? {
+                    let other_value = self.arm_value(ov, other)?;
+                    match (value, other_value) {
+                        (Base::Value(a), Base::Value(b)) => self.equal(a, b, crate::equal::Flags::STRUCTURAL)?,
+                        _ => true,
+                    }
+                } else {
+                    false
+                }
+            } else {
+                self.equal(Value::Node(ov), Value::Node(nv), crate::equal::Flags::STRUCTURAL)?
+            };
+            if same {
+                if self[x].default_mode == DefaultMode::Is {
+                    self[other].default_mode = DefaultMode::Is;
+                }
+                self.merge_marks(other, x);
+                return Ok(());
+            }
+        }
+        arms.push(x);
+        Ok(())
+    }
+
+    fn arm_value(&mut self, node: NodeId, work: WorkId) -> Run<Base> {
+        let base = self[node].base;
+        if base == Base::None || self.is_cycle_base(base) {
+            return self.residue(work);
+        }
+        Ok(base)
+    }
+
+    // Copies.
+
+    /// Copies a node on its way, with its fields, states and tasks.
+    fn clone_tree(&mut self, p: WorkId) -> Run<(WorkId, Arc<FxHashMap<NodeId, NodeId>>)> {
+        let mut map: FxHashMap<NodeId, NodeId> = match &self[p].copies {
+            Some(copies) => (**copies).clone(),
+            None => FxHashMap::default(),
+        };
+        let mut fresh = FxHashMap::default();
+        let mut tasks = Vec::new();
+        let node = self[p].node;
+        let copy = self.clone_node(node, &mut fresh, &mut tasks)?;
+        // A copy of a copy stands for the first one, too.
+        for target in map.values_mut() {
+            if let Some(newer) = fresh.get(target) {
+                *target = *newer;
+            }
+        }
+        map.extend(fresh.iter());
+        for task in tasks {
+            if let Some(on) = self[task].waits_for {
+                let before = self[on].node;
+                if let Some(after) = map.get(&before).copied()
+                    && let Some(state) = self[after].work
+                {
+                    self[task].waits_for = Some(state);
+                    self[state].blocking.push(task);
+                    self.blocking.push(task);
+                    let cond = self[task].wait_cond;
+                    self[state].needs = self[state].needs.or(cond);
+                }
+            }
+        }
+        self[copy].disjunct = true;
+        let work = match self[copy].work {
+            Some(work) => work,
+            None => self.new_work(copy),
+        };
+        self[copy].work = Some(work);
+        let copies = Arc::new(map);
+        self[work].copies = Some(copies.clone());
+        Ok((work, copies))
+    }
+
+    fn clone_node(&mut self, x: NodeId, map: &mut FxHashMap<NodeId, NodeId>, tasks: &mut Vec<TaskId>) -> Run<NodeId> {
+        if let Some(copy) = map.get(&x) {
+            return Ok(*copy);
+        }
+        self.step()?;
+        let mut node = self[x].clone();
+        let arcs = std::mem::take(&mut node.arcs);
+        node.arc_index = None;
+        let patterns = std::mem::take(&mut node.patterns);
+        let state = node.work.take();
+        let v = self.new_node(node);
+        map.insert(x, v);
+        for arc in arcs {
+            let copy = self.clone_node(arc, map, tasks)?;
+            self[copy].parent = Some(v);
+            self.push_arc(v, copy);
+        }
+        for mut pattern in patterns {
+            pattern.constraint = self.clone_node(pattern.constraint, map, tasks)?;
+            self[v].patterns.push(pattern);
+        }
+        if let Some(state) = state {
+            let copy = self.clone_work(state, v, tasks);
+            self[v].work = Some(copy);
+        }
+        Ok(v)
+    }
+
+    fn clone_work(&mut self, n: WorkId, node: NodeId, tasks: &mut Vec<TaskId>) -> WorkId {
+        let d = self.new_work(node);
+        let mut copy = self[n].clone();
+        copy.node = node;
+        copy.frozen = Cond::NONE;
+        copy.blocking = Vec::new();
+        copy.parent_tasks = Vec::new();
+        copy.deferred = Vec::new();
+        copy.notify = Vec::new();
+        copy.cyclic = Vec::new();
+        copy.post_checks = Vec::new();
+        copy.disjuncts = Vec::new();
+        copy.disjunct_faults = Vec::new();
+        copy.user_faults = Vec::new();
+        copy.has_disjunction = false;
+        copy.sets = None;
+        copy.parent = None;
+        copy.copies = None;
+        let old_tasks = std::mem::take(&mut copy.tasks);
+        self[n].blocking.clear();
+        for t in old_tasks {
+            let state = self[t].state;
+            let run = match state {
+                State::Waiting | State::Ready => true,
+                State::Running => self[t].kind != TaskKind::Disjunctions,
+                _ => false,
+            };
+            if !run {
+                continue;
+            }
+            self[t].defunct = true;
+            let mut task = self[t].clone();
+            task.work = d;
+            task.defunct = false;
+            task.inserting = false;
+            task.retry = false;
+            if state == State::Running {
+                task.state = State::Ready;
+            }
+            let id = TaskId(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX));
+            self.tasks.push(task);
+            copy.tasks.push(id);
+            tasks.push(id);
+        }
+        self[d] = copy;
+        d
+    }
+}

@@ -1,0 +1,328 @@
+//! Looking at values: kinds, concreteness, defaults, places.
+
+use pequod_cue_num::Decimal;
+use pequod_cue_syntax::Pos;
+
+use crate::kind::{Kind, Label, LabelKind, Presence};
+use crate::program::{Decl, Sym};
+use crate::session::{CYCLE, Elem, Node, Session, Status};
+use crate::value::{Arg, Base, BytesId, ConjunctionId, FaultCode, NodeId, Num, NumId, Op, Value};
+
+impl Session {
+    /// The types a value may have.
+    pub(crate) fn kind(&self, value: Value) -> Kind {
+        match value {
+            Value::Null => Kind::NULL,
+            Value::Bool(_) => Kind::BOOL,
+            Value::Int(_) => Kind::INT,
+            Value::Num(id) => self.nums[id.at()].kind,
+            Value::Str(_) => Kind::STRING,
+            Value::Bytes(_) => Kind::BYTES,
+            Value::Top => Kind::TOP,
+            Value::Type(kind) => kind,
+            Value::Bound(id) => {
+                let bound = self.bound(id);
+                match self.kind(bound.value) {
+                    Kind::INT | Kind::FLOAT | Kind::NUMBER => Kind::NUMBER,
+                    Kind::NULL if bound.op == Op::NotEqual => Kind::TOP.without(Kind::NULL),
+                    kind => kind,
+                }
+            }
+            Value::Validator(id) => {
+                let builtin = self.validators[id.at()].builtin;
+                self.program.builtins[builtin as usize].params.first().copied().unwrap_or(Kind::TOP)
+            }
+            Value::Builtin(_) => Kind::FUNC,
+            Value::Conjunction(id) => {
+                self.conjunctions[id.at()].iter().fold(Kind::TOP, |kind, v| kind & self.kind(*v))
+            }
+            Value::Disjunction(id) => {
+                self.disjunctions[id.at()].values.iter().fold(Kind::BOTTOM, |kind, v| kind | self.kind(*v))
+            }
+            Value::Fault(_) => Kind::BOTTOM,
+            Value::Node(node) => self.node_kind(node),
+        }
+    }
+
+    fn node_kind(&self, node: NodeId) -> Kind {
+        let n = &self[node];
+        let state = n.work.map(|work| self[work].kind);
+        if state == Some(Kind::BOTTOM) {
+            return Kind::BOTTOM;
+        }
+        match n.base {
+            Base::Struct => Kind::STRUCT,
+            Base::List { .. } => Kind::LIST,
+            Base::Value(value) if !self.is_cycle_base(n.base) => self.kind(value),
+            _ => state.unwrap_or(Kind::TOP),
+        }
+    }
+
+    /// The value of a node: itself if it is a struct or list.
+    pub(crate) fn node_value(&self, node: NodeId) -> Option<Value> {
+        match self[node].base {
+            Base::None => None,
+            Base::Struct | Base::List { .. } => Some(Value::Node(node)),
+            Base::Value(value) => Some(value),
+        }
+    }
+
+    /// The content of a node: what it stands for, as far as known.
+    pub(crate) fn unwrap(&self, value: Value) -> Option<Value> {
+        let Value::Node(node) = value else { return Some(value) };
+        let node = self.deref(node);
+        if let Some(work) = self[node].work
+            && self.is_cycle_base(self[node].base)
+        {
+            if let Some(fault) = self[work].faults
+                && !self.is_incomplete(fault)
+            {
+                return Some(Value::Fault(fault));
+            }
+            if let Some(scalar) = self[work].scalar {
+                return Some(scalar.value);
+            }
+        }
+        self.node_value(node)
+    }
+
+    /// Whether a value is data (or a struct or list).
+    pub(crate) fn is_concrete(&self, value: Value) -> bool {
+        match value {
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Num(_)
+            | Value::Str(_)
+            | Value::Bytes(_)
+            | Value::Builtin(_) => true,
+            Value::Top
+            | Value::Type(_)
+            | Value::Bound(_)
+            | Value::Validator(_)
+            | Value::Conjunction(_)
+            | Value::Disjunction(_)
+            | Value::Fault(_) => false,
+            Value::Node(node) => match self[self.deref(node)].base {
+                Base::None => false,
+                Base::Struct | Base::List { .. } | Base::Value(Value::Fault(_)) => true,
+                Base::Value(value) => self.is_concrete(value),
+            },
+        }
+    }
+
+    pub(crate) fn is_recursively_concrete(&self, node: NodeId) -> bool {
+        let node = self.deref(node);
+        if !self.is_concrete(Value::Node(node)) || self.fault_of(node).is_some() {
+            return false;
+        }
+        self[node].arcs.iter().all(|arc| {
+            !self[*arc].label.is_regular()
+                || self[*arc].presence != Presence::Member
+                || self.is_recursively_concrete(*arc)
+        })
+    }
+
+    /// The default of a value, or the value; none with an error in the context if it is a
+    /// disjunction without one default.
+    pub(crate) fn default_of(&mut self, value: Option<Value>) -> Option<Value> {
+        let mut value = value?;
+        loop {
+            let d = match value {
+                Value::Node(node) => match self[node].base {
+                    Base::Value(Value::Disjunction(d)) => d,
+                    Base::Value(Value::Node(next)) => {
+                        value = Value::Node(next);
+                        continue;
+                    }
+                    _ => return Some(value),
+                },
+                Value::Disjunction(d) => d,
+                _ => return Some(value),
+            };
+            let disjunction = &self.disjunctions[d.at()];
+            if disjunction.defaults != 1 {
+                let kind = self.kind(Value::Disjunction(d));
+                self.add_err_coded(
+                    FaultCode::Incomplete,
+                    "unresolved disjunction {} (type {})",
+                    [Arg::Value(Value::Disjunction(d)), Arg::Kind(kind)],
+                    self.pos,
+                    self.node,
+                );
+                return None;
+            }
+            value = disjunction.values[0];
+        }
+    }
+
+    pub(crate) fn is_data(&self, node: NodeId) -> bool {
+        self[node].data || self[node].conjuncts.is_empty()
+    }
+
+    pub(crate) fn is_from_disjunction(&self, mut node: NodeId) -> bool {
+        if matches!(self[node].base, Base::Value(Value::Disjunction(_))) {
+            return true;
+        }
+        loop {
+            if self[node].disjunct {
+                return true;
+            }
+            match self[node].base {
+                Base::Value(Value::Node(next)) => node = next,
+                _ => return false,
+            }
+        }
+    }
+
+    pub(crate) fn conjunction(&mut self, values: &[Value]) -> Value {
+        let id = u32::try_from(self.conjunctions.len()).unwrap_or(u32::MAX);
+        self.conjunctions.push(values.into());
+        Value::Conjunction(ConjunctionId(id))
+    }
+
+    pub(crate) fn new_bytes(&mut self, bytes: &[u8]) -> Value {
+        self.meter.charge_bytes(bytes.len());
+        let id = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.bytes.push(bytes.into());
+        Value::Bytes(BytesId(id))
+    }
+
+    /// A number as a value.
+    pub(crate) fn number(&mut self, decimal: Decimal, kind: Kind) -> Value {
+        if kind == Kind::INT
+            && decimal.exponent() == 0
+            && let Some(small) = decimal.to_i64()
+        {
+            return Value::Int(small);
+        }
+        self.meter.charge_bytes(64);
+        let id = u32::try_from(self.nums.len()).unwrap_or(u32::MAX);
+        self.nums.push(Num { decimal, kind });
+        Value::Num(NumId(id))
+    }
+
+    /// The number a value is.
+    pub(crate) fn decimal(&self, value: Value) -> Option<Decimal> {
+        match value {
+            Value::Int(value) => Some(Decimal::from_i64(value)),
+            Value::Num(id) => Some(self.nums[id.at()].decimal.clone()),
+            _ => None,
+        }
+    }
+
+    /// A label as a value: a string or an int.
+    pub(crate) fn label_value(&self, label: Label) -> Value {
+        match label.kind() {
+            LabelKind::Index => Value::Int(label.index().into()),
+            _ => Value::Str(Sym(label.index())),
+        }
+    }
+
+    /// A label as text.
+    pub(crate) fn label_text(&self, label: Label) -> String {
+        match label.kind() {
+            LabelKind::Index => label.index().to_string(),
+            LabelKind::Let => self.program.lets[label.index() as usize].to_string(),
+            LabelKind::None => String::new(),
+            _ => self.text(Sym(label.index())).to_string(),
+        }
+    }
+
+    /// A finished list of nodes that live elsewhere.
+    pub(crate) fn list_of_nodes(&mut self, elements: &[NodeId]) -> Value {
+        let values: Vec<_> = elements.iter().map(|element| Value::Node(*element)).collect();
+        self.list_of(&values)
+    }
+
+    /// A finished list.
+    pub(crate) fn list_of(&mut self, values: &[Value]) -> Value {
+        let list = self.new_node(Node {
+            status: Status::Final,
+            base: Base::List { open: false },
+            dynamic: true,
+            ..Node::default()
+        });
+        for (at, value) in values.iter().enumerate() {
+            let label = Label::new(LabelKind::Index, u32::try_from(at).unwrap_or(u32::MAX));
+            let mut node = match value {
+                Value::Node(other) => {
+                    let mut copy = self[*other].clone();
+                    copy.status = Status::Final;
+                    copy
+                }
+                other => Node { base: Base::Value(*other), status: Status::Final, ..Node::default() },
+            };
+            node.parent = Some(list);
+            node.label = label;
+            let arc = self.new_node(node);
+            self.push_arc(list, arc);
+        }
+        Value::Node(list)
+    }
+
+    /// Where a node was written first.
+    pub(crate) fn node_pos(&self, node: NodeId) -> Option<Pos> {
+        self[node].conjuncts.iter().find_map(|c| self.elem_pos(c.elem))
+    }
+
+    pub(crate) fn elem_pos(&self, elem: Elem) -> Option<Pos> {
+        match elem {
+            Elem::Expr(expr) => Some(self.program.span(expr).pos()),
+            Elem::Comp(comp) => Some(self.program.comps[comp.at()].span.pos()),
+            Elem::Value(_) => None,
+            Elem::Decl(decl) => match self.program.decl(decl) {
+                Decl::Field { span, .. }
+                | Decl::Let { span, .. }
+                | Decl::Dynamic { span, .. }
+                | Decl::Pattern { span, .. } => Some(span.pos()),
+                _ => None,
+            },
+        }
+    }
+
+    /// The path of a node from the root.
+    pub(crate) fn path(&self, node: NodeId) -> String {
+        let mut labels = Vec::new();
+        let mut next = Some(node);
+        while let Some(node) = next {
+            if self[node].label != Label::NONE {
+                labels.push(self[node].label);
+            }
+            next = self[node].parent;
+        }
+        labels.reverse();
+        let mut path = String::new();
+        for label in labels {
+            if label.is_index() {
+                path.push_str(&format!("[{}]", label.index()));
+                continue;
+            }
+            if !path.is_empty() {
+                path.push('.');
+            }
+            path.push_str(&self.shown_label(label));
+        }
+        path
+    }
+
+    /// A label as it would be written.
+    pub(crate) fn shown_label(&self, label: Label) -> String {
+        let text = self.label_text(label);
+        if label.is_string() && !is_identifier(&text) {
+            return crate::print::quote(&text);
+        }
+        text
+    }
+
+    pub(crate) fn is_cycle(&self, fault: crate::value::FaultId) -> bool {
+        fault == CYCLE
+    }
+}
+
+/// Whether a text needs no quotes as a label.
+pub(crate) fn is_identifier(text: &str) -> bool {
+    let mut chars = text.chars();
+    let first = chars.next().is_some_and(|c| c == '$' || c.is_alphabetic());
+    first && chars.all(|c| c == '_' || c == '$' || c.is_alphanumeric())
+}

@@ -1,0 +1,244 @@
+//! Values: small, copied freely, everything large behind a number.
+
+use pequod_cue_num::Decimal;
+use pequod_cue_syntax::Pos;
+use smallvec::SmallVec;
+
+use crate::kind::Kind;
+use crate::program::{ExprId, Sym, ids};
+
+ids! {
+    /// A node of the graph.
+    NodeId,
+    /// A node's state while it is evaluated.
+    WorkId,
+    /// A piece of evaluation.
+    TaskId,
+    /// An environment.
+    EnvId,
+    /// An error.
+    FaultId,
+    /// A number that is no small int.
+    NumId,
+    /// Bytes.
+    BytesId,
+    /// A bound.
+    BoundId,
+    /// A builtin used as a validator.
+    ValidatorId,
+    /// A conjunction of things that stay apart.
+    ConjunctionId,
+    /// A disjunction.
+    DisjunctionId,
+    /// A step of a chain of references.
+    RefId,
+}
+
+/// A value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Value {
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Bool(bool),
+    /// An int of 64 bits, written without exponent.
+    Int(i64),
+    /// Every other number.
+    Num(NumId),
+    /// Text.
+    Str(Sym),
+    /// Bytes.
+    Bytes(BytesId),
+    /// `_`
+    Top,
+    /// `int`, `string`, …
+    Type(Kind),
+    /// `<5`
+    Bound(BoundId),
+    /// `strings.MinRunes(3)`
+    Validator(ValidatorId),
+    /// A function, by its place in the program's table.
+    Builtin(u32),
+    /// `int & >5`
+    Conjunction(ConjunctionId),
+    /// `1 | 2`
+    Disjunction(DisjunctionId),
+    /// An error.
+    Fault(FaultId),
+    /// A struct or list; or the value of that node.
+    Node(NodeId),
+}
+
+/// What stands in a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    /// Nothing yet.
+    None,
+    /// It is a struct.
+    Struct,
+    /// It is a list; open if it ends in `...`.
+    List {
+        /// Whether elements may be added.
+        open: bool,
+    },
+    /// A value; a node means: look there instead.
+    Value(Value),
+}
+
+/// A number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Num {
+    /// How much.
+    pub decimal: Decimal,
+    /// `int` or `float`.
+    pub kind: Kind,
+}
+
+/// `<5`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// How to compare.
+    pub op: Op,
+    /// With what.
+    pub value: Value,
+}
+
+/// A builtin with all but its first argument.
+#[derive(Debug, Clone)]
+pub struct Validator {
+    /// Which.
+    pub builtin: u32,
+    /// The other arguments.
+    pub args: SmallVec<[Value; 2]>,
+    /// The call; `None` for the function by its bare name.
+    pub call: Option<ExprId>,
+}
+
+/// `*1 | 2`: the defaults come first.
+#[derive(Debug, Clone)]
+pub struct Disjunction {
+    /// The arms.
+    pub values: Box<[Value]>,
+    /// How many are defaults.
+    pub defaults: usize,
+    /// Whether anything was marked.
+    pub marked: bool,
+}
+
+/// Operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the operators of the language")]
+pub enum Op {
+    And,
+    BoolAnd,
+    BoolOr,
+    Equal,
+    NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    Match,
+    NotMatch,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Not,
+}
+
+impl Op {
+    /// As written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::And => "&",
+            Self::BoolAnd => "&&",
+            Self::BoolOr => "||",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterEqual => ">=",
+            Self::Match => "=~",
+            Self::NotMatch => "!~",
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Not => "!",
+        }
+    }
+}
+
+/// The class of an error. Only this steers evaluation; smaller is graver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultCode {
+    /// A contradiction: no more input can help.
+    Eval,
+    /// `error("…")`
+    User,
+    /// `_|_` as written.
+    Literal,
+    /// A struct that contains itself.
+    Structural,
+    /// More input may help.
+    Incomplete,
+    /// A value that waits for itself; more input may help.
+    Cycle,
+}
+
+/// An error value.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Its class.
+    pub code: FaultCode,
+    /// What went wrong; more than one thing when errors met.
+    pub problems: SmallVec<[u32; 1]>,
+    /// The node it arose for.
+    pub node: Option<NodeId>,
+    /// It is only there because of errors below.
+    pub child: bool,
+    /// There are errors below, too.
+    pub recursive: bool,
+    /// It comes from a field that is not allowed.
+    pub close_check: bool,
+}
+
+/// One thing that went wrong. Its text is made when somebody reads it.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// With `{}` for the arguments.
+    pub template: &'static str,
+    /// What goes into the template.
+    pub args: SmallVec<[Arg; 3]>,
+    /// Where it was noticed.
+    pub pos: Option<Pos>,
+    /// Further places with part in it.
+    pub others: SmallVec<[Pos; 2]>,
+    /// The node whose path it carries.
+    pub node: Option<NodeId>,
+    /// What lies behind it (`error in call to …: …`).
+    pub cause: Option<FaultId>,
+    /// What is listed below it: the arms of a disjunction.
+    pub children: Vec<FaultId>,
+}
+
+/// An argument of a problem's text.
+#[derive(Debug, Clone)]
+pub enum Arg {
+    /// A value.
+    Value(Value),
+    /// An expression, as written.
+    Expr(ExprId),
+    /// A label.
+    Label(crate::kind::Label),
+    /// A set of types.
+    Kind(Kind),
+    /// A text.
+    Text(String),
+    /// An operator.
+    Op(Op),
+    /// A number.
+    Count(u64),
+}
