@@ -5,9 +5,14 @@ use crate::sched::Cond;
 use crate::session::{Close, Conjunct, Elem, Env, Node, Pattern, Run, Session, Status};
 use crate::value::{Arg, EnvId, NodeId, Value, WorkId};
 
-impl Session {
+impl Session<'_> {
     /// The arc of a label, made if need be.
-    pub(crate) fn get_arc(&mut self, work: WorkId, label: Label, presence: Presence) -> Run<(NodeId, bool)> {
+    pub(crate) fn get_arc(
+        &mut self,
+        work: WorkId,
+        label: Label,
+        presence: Presence,
+    ) -> Run<(NodeId, bool)> {
         let node = self[work].node;
         if let Some(arc) = self.arc(node, label) {
             if label.is_let() {
@@ -65,7 +70,14 @@ impl Session {
     }
 
     /// Adds a conjunct to a field of this node.
-    pub(crate) fn insert_arc(&mut self, work: WorkId, label: Label, presence: Presence, c: Conjunct, id: Close) -> Run<NodeId> {
+    pub(crate) fn insert_arc(
+        &mut self,
+        work: WorkId,
+        label: Label,
+        presence: Presence,
+        c: Conjunct,
+        id: Close,
+    ) -> Run<NodeId> {
         let (arc, _) = self.get_arc(work, label, presence)?;
         let saved = self.node.replace(arc);
         let result = self.insert_arc_conjunct(work, arc, presence, c, id);
@@ -74,7 +86,14 @@ impl Session {
         Ok(arc)
     }
 
-    fn insert_arc_conjunct(&mut self, work: WorkId, arc: NodeId, presence: Presence, c: Conjunct, id: Close) -> Run<()> {
+    fn insert_arc_conjunct(
+        &mut self,
+        work: WorkId,
+        arc: NodeId,
+        presence: Presence,
+        c: Conjunct,
+        id: Close,
+    ) -> Run<()> {
         if !self.insert_conjunct(arc, c, id, presence)? {
             return Ok(());
         }
@@ -93,8 +112,16 @@ impl Session {
     }
 
     /// Adds a conjunct to a node. Says whether it was new.
-    fn insert_conjunct(&mut self, arc: NodeId, c: Conjunct, id: Close, presence: Presence) -> Run<bool> {
-        let Some(work) = self.bare_work(arc) else { return Ok(false) };
+    fn insert_conjunct(
+        &mut self,
+        arc: NodeId,
+        c: Conjunct,
+        id: Close,
+        presence: Presence,
+    ) -> Run<bool> {
+        let Some(work) = self.bare_work(arc) else {
+            return Ok(false);
+        };
         self.mark_non_cyclic(work, id);
         self.update_presence(arc, presence)?;
         let old = self[arc]
@@ -128,9 +155,17 @@ impl Session {
     }
 
     /// Applies a pattern's conjunct to a field; the value may ask for the label.
-    pub(crate) fn apply_constraint(&mut self, arc: NodeId, presence: Presence, mut c: Conjunct) -> Run<()> {
+    pub(crate) fn apply_constraint(
+        &mut self,
+        arc: NodeId,
+        presence: Presence,
+        mut c: Conjunct,
+    ) -> Run<()> {
         let env = self[c.env];
-        c.env = self.push_env(Env { label: self[arc].label, ..env });
+        c.env = self.push_env(Env {
+            label: self[arc].label,
+            ..env
+        });
         self.insert_conjunct(arc, c, c.close, presence)?;
         Ok(())
     }
@@ -175,7 +210,10 @@ impl Session {
             }
             constraint
         } else {
-            let constraint = self.new_node(Node { is_pattern: true, ..Node::default() });
+            let constraint = self.new_node(Node {
+                is_pattern: true,
+                ..Node::default()
+            });
             self[node].patterns.push(Pattern { filter, constraint });
             constraint
         };
@@ -197,7 +235,11 @@ impl Session {
                 None => return Ok(false),
             };
         }
-        let kind = if label.is_string() { Kind::STRING } else { Kind::INT };
+        let kind = if label.is_string() {
+            Kind::STRING
+        } else {
+            Kind::INT
+        };
         if !self.kind(filter).meets(kind) {
             return Ok(false);
         }
@@ -233,7 +275,11 @@ impl Session {
                 Ok(false)
             }
             _ => {
-                let conjunct = |elem| Conjunct { env: self.env, elem, close: self.close };
+                let conjunct = |elem| Conjunct {
+                    env: self.env,
+                    elem,
+                    close: self.close,
+                };
                 let conjuncts = [conjunct(Elem::Value(filter)), conjunct(Elem::Value(value))];
                 let node = self.inline_node(&conjuncts);
                 self.finalize(node)?;

@@ -21,7 +21,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { steps: 20_000_000, depth: 2_000, bytes: 1 << 30 }
+        Self {
+            steps: 20_000_000,
+            depth: 2_000,
+            bytes: 1 << 30,
+        }
     }
 }
 
@@ -57,26 +61,26 @@ pub struct Work {
     pub steps: u64,
 }
 
-/// Asks the caller whether to stop.
-pub type StopFn = Box<dyn Fn() -> bool>;
-
 /// Counts.
 pub(crate) struct Meter {
     pub(crate) limits: Limits,
     pub(crate) work: Work,
     pub(crate) depth: u32,
     bytes: u64,
-    pub(crate) stop: Option<StopFn>,
 }
 
 impl Meter {
-    pub(crate) const fn new(limits: Limits, stop: Option<StopFn>) -> Self {
+    pub(crate) const fn new(limits: Limits) -> Self {
         Self {
             limits,
-            work: Work { unifications: 0, conjuncts: 0, disjuncts: 0, steps: 0 },
+            work: Work {
+                unifications: 0,
+                conjuncts: 0,
+                disjuncts: 0,
+                steps: 0,
+            },
             depth: 0,
             bytes: 0,
-            stop,
         }
     }
 
@@ -85,7 +89,7 @@ impl Meter {
     }
 }
 
-impl Session {
+impl Session<'_> {
     /// One unit of work.
     pub(crate) fn step(&mut self) -> Run<()> {
         self.meter.work.steps += 1;
@@ -95,9 +99,7 @@ impl Session {
         if self.meter.bytes > self.meter.limits.bytes {
             return self.limit("bytes");
         }
-        if self.meter.work.steps.is_multiple_of(4096)
-            && self.meter.stop.as_ref().is_some_and(|stop| stop())
-        {
+        if self.meter.work.steps.is_multiple_of(4096) && self.stop.is_some_and(|stop| stop()) {
             return self.limit("deadline");
         }
         Ok(())
@@ -117,14 +119,20 @@ impl Session {
 
     pub(crate) fn limit<T>(&mut self, what: &'static str) -> Run<T> {
         if self.poison.is_none() {
-            self.poison = Some(Poison::Limit { what, pos: self.pos });
+            self.poison = Some(Poison::Limit {
+                what,
+                pos: self.pos,
+            });
         }
         Err(Stop::Poison)
     }
 
     pub(crate) fn unsupported<T>(&mut self, feature: &'static str) -> Run<T> {
         if self.poison.is_none() {
-            self.poison = Some(Poison::Unsupported { feature, pos: self.pos });
+            self.poison = Some(Poison::Unsupported {
+                feature,
+                pos: self.pos,
+            });
         }
         Err(Stop::Poison)
     }

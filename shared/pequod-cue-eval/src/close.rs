@@ -92,7 +92,10 @@ pub struct Requirement {
 
 /// An id as it applies to a node's fields.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "independent marks of one requirement")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent marks of one requirement"
+)]
 pub struct RequirementSet {
     id: u32,
     parent: u32,
@@ -104,7 +107,7 @@ pub struct RequirementSet {
     conjunct_opened: bool,
 }
 
-impl Session {
+impl Session<'_> {
     fn next_closing(&mut self, pos: Option<Pos>) -> u32 {
         let id = u32::try_from(self.closings.len()).unwrap_or(u32::MAX);
         self.meter.charge_bytes(16);
@@ -132,7 +135,12 @@ impl Session {
             mark.kind &= kind;
             mark.flags = mark.flags.or(flags);
         } else {
-            marks.push(ConjunctMark { id: id.id, embed: id.embed, kind, flags });
+            marks.push(ConjunctMark {
+                id: id.id,
+                embed: id.embed,
+                kind,
+                flags,
+            });
         }
     }
 
@@ -169,7 +177,11 @@ impl Session {
             id.from_embed
         };
         let mut dst = 0;
-        if let Some(known) = self[work].requirements.iter_mut().find(|r| r.target == target) {
+        if let Some(known) = self[work]
+            .requirements
+            .iter_mut()
+            .find(|r| r.target == target)
+        {
             dst = known.id;
             if known.ignore && !ignore {
                 known.ignore = false;
@@ -201,7 +213,13 @@ impl Session {
     }
 
     /// Gives a scope an id: an embedding, or a literal with embeddings.
-    pub(crate) fn new_scope(&mut self, work: WorkId, expr: Option<ExprId>, mut id: Close, kind: DefKind) -> Close {
+    pub(crate) fn new_scope(
+        &mut self,
+        work: WorkId,
+        expr: Option<ExprId>,
+        mut id: Close,
+        kind: DefKind,
+    ) -> Close {
         let pos = expr.map(|expr| self.program.span(expr).pos());
         let dst = self.next_closing(pos);
         self.add_replacement(work, id.id, dst);
@@ -225,7 +243,13 @@ impl Session {
 
     /// Marks an embedding; a conjunction in one gets a scope, so that `{#A & #B, c: 1}` checks #A
     /// and #B against each other but leaves `c` alone.
-    pub(crate) fn inject_embed(&mut self, work: WorkId, expr: Option<ExprId>, explicit_open: bool, mut id: Close) -> Close {
+    pub(crate) fn inject_embed(
+        &mut self,
+        work: WorkId,
+        expr: Option<ExprId>,
+        explicit_open: bool,
+        mut id: Close,
+    ) -> Close {
         if explicit_open {
             return id;
         }
@@ -239,7 +263,13 @@ impl Session {
     }
 
     /// Marks the literal that an embedded definition will close as a whole.
-    pub(crate) fn split_struct(&mut self, work: WorkId, lit: &StructLit, expr: ExprId, id: Close) -> Close {
+    pub(crate) fn split_struct(
+        &mut self,
+        work: WorkId,
+        lit: &StructLit,
+        expr: ExprId,
+        id: Close,
+    ) -> Close {
         if lit.explicit_open || id.outer != 0 || id.from_embed || lit.is_file {
             return id;
         }
@@ -266,7 +296,9 @@ impl Session {
         for at in 0..self[node].arcs.len() {
             let label = self[self[node].arcs[at]].label;
             let arc = self.deref_disjunct(self[node].arcs[at]);
-            let Some(state) = self[arc].work else { continue };
+            let Some(state) = self[arc].work else {
+                continue;
+            };
             for set in &mut required {
                 if self.opened_by_parent(work, set.id, work) != 0 {
                     set.removed = true;
@@ -293,7 +325,8 @@ impl Session {
     }
 
     fn all_satisfied(&mut self, arc: WorkId, sets: &[RequirementSet]) -> bool {
-        (0..sets.len()).all(|at| sets[at].ignored || sets[at].removed || self.satisfied(arc, sets, at))
+        (0..sets.len())
+            .all(|at| sets[at].ignored || sets[at].removed || self.satisfied(arc, sets, at))
     }
 
     /// Whether a field shows evidence for one requirement.
@@ -303,9 +336,13 @@ impl Session {
         if marks.iter().any(|mark| self.contains(arc, set.id, mark.id)) {
             return true;
         }
-        let Some(embed) = find_set(sets, set.embed) else { return false };
+        let Some(embed) = find_set(sets, set.embed) else {
+            return false;
+        };
         if set.conjunct_opened && set.parent == 0 {
-            return !marks.iter().any(|mark| self.contains(arc, embed.id, mark.embed));
+            return !marks
+                .iter()
+                .any(|mark| self.contains(arc, embed.id, mark.embed));
         }
         let outer = find_set(sets, set.parent);
         for mark in &marks {
@@ -349,7 +386,9 @@ impl Session {
         let mut next = Some(work);
         while let Some(work) = next {
             flat.extend(&self[work].replacements);
-            next = self[self[work].node].parent.and_then(|parent| self[parent].work);
+            next = self[self[work].node]
+                .parent
+                .and_then(|parent| self[parent].work);
         }
         flat.sort_by_key(|(_, to)| std::cmp::Reverse(*to));
         flat
@@ -380,7 +419,8 @@ impl Session {
                 continue;
             }
             let once = requirement.kind != DefKind::Embedding
-                && (self[requirement.target].closed_once || (!requirement.ignore && !requirement.recursive));
+                && (self[requirement.target].closed_once
+                    || (!requirement.ignore && !requirement.recursive));
             sets.push(RequirementSet {
                 id: requirement.id,
                 parent: requirement.parent,
@@ -407,7 +447,11 @@ impl Session {
         }
         if self[node].label.is_always_allowed() && self[node].label != crate::kind::Label::NONE {
             let marks = self[work].marks.clone();
-            sets.retain(|set| marks.iter().any(|mark| self.contains(work, set.id, mark.id)));
+            sets.retain(|set| {
+                marks
+                    .iter()
+                    .any(|mark| self.contains(work, set.id, mark.id))
+            });
         }
         self.drop_opened(work, up, &mut sets);
         self[work].sets = Some(sets.clone());
@@ -423,11 +467,17 @@ impl Session {
             for mark in &marks {
                 if self.contains(work, set.id, mark.id) {
                     any = true;
-                    let own = if mark.id < set.id { mark.flags.without(Flags::HAS_STRUCT) } else { mark.flags };
+                    let own = if mark.id < set.id {
+                        mark.flags.without(Flags::HAS_STRUCT)
+                    } else {
+                        mark.flags
+                    };
                     flags = flags.or(own);
                 }
             }
-            if (flags.has(Flags::HAS_TOP) && !flags.has(Flags::HAS_STRUCT)) || flags.has(Flags::OPEN_VALIDATOR) {
+            if (flags.has(Flags::HAS_TOP) && !flags.has(Flags::HAS_STRUCT))
+                || flags.has(Flags::OPEN_VALIDATOR)
+            {
                 return false;
             }
             if any && set.kind != DefKind::Struct {
@@ -438,7 +488,9 @@ impl Session {
                 if !any {
                     set.removed = true;
                 } else if set.kind == DefKind::Struct
-                    && !marks.iter().any(|mark| self.contains(work, opener, mark.id))
+                    && !marks
+                        .iter()
+                        .any(|mark| self.contains(work, opener, mark.id))
                 {
                     set.removed = true;
                 }
@@ -521,7 +573,10 @@ fn contains_by(
         while let Some((from, to)) = flat.get(cursor)
             && *to == p
         {
-            if *from != child && depth < 200 && contains_by(closings, flat, node, *from, start, depth + 1) {
+            if *from != child
+                && depth < 200
+                && contains_by(closings, flat, node, *from, start, depth + 1)
+            {
                 return true;
             }
             cursor += 1;

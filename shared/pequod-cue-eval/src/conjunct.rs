@@ -12,7 +12,9 @@ use crate::disjunct::{Arm, DefaultMode, Hole};
 use crate::kind::{Kind, Presence};
 use crate::program::{Decl, Expr, ExprId, StructId};
 use crate::sched::{Cond, Kind as TaskKind};
-use crate::session::{Close, Conjunct, CycleKind, Elem, Env, Origin, Run, Session, Shape};
+use crate::session::{
+    Close, Conjunct, CycleKind, Elem, Env, Origin, Run, Session, Shape, ShapeSource,
+};
 use crate::value::{Arg, Base, DisjunctionId, EnvId, NodeId, Op, Value, WorkId};
 
 /// What a conjunct comes down to.
@@ -22,7 +24,7 @@ pub(crate) enum Content {
     Comp(crate::program::CompId),
 }
 
-impl Session {
+impl Session<'_> {
     /// The expression or value of a conjunct.
     pub(crate) fn content(&self, elem: Elem) -> Content {
         let expr = match elem {
@@ -47,7 +49,12 @@ impl Session {
     }
 
     /// Splits a conjunct into parts, merges what can be merged and schedules the rest.
-    pub(crate) fn schedule_conjunct(&mut self, work: WorkId, mut c: Conjunct, mut id: Close) -> Run<()> {
+    pub(crate) fn schedule_conjunct(
+        &mut self,
+        work: WorkId,
+        mut c: Conjunct,
+        mut id: Close,
+    ) -> Run<()> {
         self.step()?;
         let node = self[work].node;
         if c.close.from_def {
@@ -65,7 +72,13 @@ impl Session {
             }
             Content::Comp(comp) => {
                 self.count_conjunct();
-                return self.schedule(TaskKind::Comprehension, work, Some(c.env), Elem::Comp(comp), id);
+                return self.schedule(
+                    TaskKind::Comprehension,
+                    work,
+                    Some(c.env),
+                    Elem::Comp(comp),
+                    id,
+                );
             }
             Content::Expr(expr) => expr,
         };
@@ -86,7 +99,11 @@ impl Session {
                     id = self.new_scope(work, Some(expr), id, DefKind::Embedding);
                 }
                 for side in [*x, *y] {
-                    let part = Conjunct { env: c.env, elem: Elem::Expr(side), close: id };
+                    let part = Conjunct {
+                        env: c.env,
+                        elem: Elem::Expr(side),
+                        close: id,
+                    };
                     self.schedule_conjunct(work, part, id)?;
                 }
                 return Ok(());
@@ -100,13 +117,23 @@ impl Session {
                 self.found_content(work, id)?;
                 let env = self.new_env(c.env, node);
                 let pos = Some(program.span(expr).pos());
-                self.restrict_kind(work, Kind::LIST, Origin { value: Value::Type(Kind::LIST), pos }, id);
+                self.restrict_kind(
+                    work,
+                    Kind::LIST,
+                    Origin {
+                        value: Value::Type(Kind::LIST),
+                        pos,
+                    },
+                    id,
+                );
                 self.schedule(TaskKind::List, work, Some(env), Elem::Expr(expr), id)?;
             }
             Expr::Disjunction { arms, marked } => {
                 let arms = arms
                     .iter()
-                    .map(|(arm, default)| Arm::new(Elem::Expr(*arm), DefaultMode::of(*marked, *default)))
+                    .map(|(arm, default)| {
+                        Arm::new(Elem::Expr(*arm), DefaultMode::of(*marked, *default))
+                    })
                     .collect();
                 let pos = Some(program.span(expr).pos());
                 self.schedule_disjunction(work, c.env, arms, id, pos)?;
@@ -163,14 +190,31 @@ impl Session {
         id.set_optional();
         self.next_hole += 1;
         if self[work].holes.is_empty() {
-            self.schedule(TaskKind::Disjunctions, work, None, Elem::Value(Value::Top), Close::default())?;
+            self.schedule(
+                TaskKind::Disjunctions,
+                work,
+                None,
+                Elem::Value(Value::Top),
+                Close::default(),
+            )?;
         }
-        self[work].holes.push(Hole { env, close: id, arms, pos });
+        self[work].holes.push(Hole {
+            env,
+            close: id,
+            arms,
+            pos,
+        });
         self[work].has_disjunction = true;
         Ok(())
     }
 
-    fn schedule_node_value(&mut self, work: WorkId, c: Conjunct, x: NodeId, mut id: Close) -> Run<()> {
+    fn schedule_node_value(
+        &mut self,
+        work: WorkId,
+        c: Conjunct,
+        x: NodeId,
+        mut id: Close,
+    ) -> Run<()> {
         if self.is_data(x) {
             self.unshare(work)?;
             return self.insert_value(work, c.env, Value::Node(x), id, None);
@@ -184,7 +228,14 @@ impl Session {
     }
 
     /// Takes a struct literal apart: fixed fields at once, everything else as tasks.
-    fn schedule_struct(&mut self, work: WorkId, env: EnvId, lit: StructId, expr: ExprId, mut id: Close) -> Run<()> {
+    fn schedule_struct(
+        &mut self,
+        work: WorkId,
+        env: EnvId,
+        lit: StructId,
+        expr: ExprId,
+        mut id: Close,
+    ) -> Run<()> {
         self.found_content(work, id)?;
         self.mark_conjunct(work, Kind::STRUCT, id, Flags::HAS_STRUCT);
         let node = self[work].node;
@@ -193,8 +244,18 @@ impl Session {
         let comp = self.comp_of(env);
         let program = self.program.clone();
         let literal = &program.structs[lit.at()];
-        self.add_shape(node, Shape { lit, comp });
-        let origin = Origin { value: Value::Type(Kind::STRUCT), pos: Some(literal.span.pos()) };
+        self.add_shape(
+            node,
+            Shape {
+                source: ShapeSource::Lit(lit),
+                comp,
+                repeats: 0,
+            },
+        );
+        let origin = Origin {
+            value: Value::Type(Kind::STRUCT),
+            pos: Some(literal.span.pos()),
+        };
         if literal.embeds {
             id = self.split_struct(work, literal, expr, id);
         }
@@ -203,7 +264,9 @@ impl Session {
             let mut sub = id;
             sub.from_embed = false;
             match program.decl(*decl_id) {
-                Decl::Field { label, presence, .. } => {
+                Decl::Field {
+                    label, presence, ..
+                } => {
                     if label.is_string() && *presence == Presence::Member {
                         self[work].is_struct = true;
                         self.restrict_kind(work, Kind::STRUCT, origin, id);
@@ -211,16 +274,30 @@ impl Session {
                     if *presence == Presence::Optional {
                         sub.set_optional();
                     }
-                    let c = Conjunct { env: child, elem, close: sub };
+                    let c = Conjunct {
+                        env: child,
+                        elem,
+                        close: sub,
+                    };
                     self.insert_arc(work, *label, *presence, c, sub)?;
                 }
                 Decl::Let { label, .. } => {
-                    let c = Conjunct { env: child, elem, close: sub };
+                    let c = Conjunct {
+                        env: child,
+                        elem,
+                        close: sub,
+                    };
                     self.insert_arc(work, *label, Presence::Member, c, sub)?;
                 }
                 Decl::Comprehension(comp) => {
                     let close = self.inject_embed(work, None, literal.explicit_open, id);
-                    self.schedule(TaskKind::Comprehension, work, Some(child), Elem::Comp(*comp), close)?;
+                    self.schedule(
+                        TaskKind::Comprehension,
+                        work,
+                        Some(child),
+                        Elem::Comp(*comp),
+                        close,
+                    )?;
                 }
                 Decl::Ellipsis => {}
                 Decl::Dynamic { presence, .. } => {
@@ -236,7 +313,11 @@ impl Session {
                 }
                 Decl::Embed(inner) => {
                     let close = self.inject_embed(work, Some(*inner), literal.explicit_open, id);
-                    let c = Conjunct { env: child, elem: Elem::Expr(*inner), close };
+                    let c = Conjunct {
+                        env: child,
+                        elem: Elem::Expr(*inner),
+                        close,
+                    };
                     self.schedule_conjunct(work, c, close)?;
                 }
             }
@@ -263,9 +344,13 @@ impl Session {
     }
 
     fn add_shape(&mut self, node: NodeId, shape: Shape) {
-        // Repeats of one literal say nothing new about order, unless comprehensions made them.
-        if !self[node].shapes.contains(&shape) {
-            self[node].shapes.push(shape);
+        match self[node]
+            .shapes
+            .iter_mut()
+            .find(|known| known.source == shape.source)
+        {
+            Some(known) => known.repeats += 1,
+            None => self[node].shapes.push(shape),
         }
     }
 
@@ -339,7 +424,9 @@ impl Session {
     fn names_definition(&self, expr: ExprId) -> bool {
         match self.program.expr(expr) {
             Expr::Field { label, .. } => label.is_definition(),
-            Expr::Select { base, label, .. } => label.is_definition() || self.names_definition(*base),
+            Expr::Select { base, label, .. } => {
+                label.is_definition() || self.names_definition(*base)
+            }
             Expr::Index { base, .. } => self.names_definition(*base),
             _ => false,
         }
@@ -358,7 +445,14 @@ impl Session {
     }
 
     /// Merges a value that needs no evaluation.
-    pub(crate) fn insert_value(&mut self, work: WorkId, env: EnvId, value: Value, mut id: Close, pos: Option<Pos>) -> Run<()> {
+    pub(crate) fn insert_value(
+        &mut self,
+        work: WorkId,
+        env: EnvId,
+        value: Value,
+        mut id: Close,
+        pos: Option<Pos>,
+    ) -> Run<()> {
         let node = self[work].node;
         match value {
             Value::Node(x) => return self.insert_node_value(work, env, x, id),
@@ -408,11 +502,19 @@ impl Session {
                 match bound.op {
                     Op::Less | Op::LessEqual | Op::Greater | Op::GreaterEqual => {
                         let low = matches!(bound.op, Op::Greater | Op::GreaterEqual);
-                        let slot = if low { self[work].lower } else { self[work].upper };
+                        let slot = if low {
+                            self[work].lower
+                        } else {
+                            self[work].upper
+                        };
                         if let Some(other) = slot {
                             let kind = self[work].kind;
                             if let Some(better) = self.simplify_bounds(kind, value, other.value)? {
-                                let pos = if better == other.value { other.pos } else { pos };
+                                let pos = if better == other.value {
+                                    other.pos
+                                } else {
+                                    pos
+                                };
                                 if low {
                                     self[work].lower = None;
                                 } else {
@@ -429,7 +531,12 @@ impl Session {
                     }
                     op => {
                         if matches!(op, Op::Equal | Op::NotEqual) {
-                            self.mark_conjunct(work, Kind::TOP, id, Flags::OPEN_VALIDATOR.or(Flags::HAS_TOP));
+                            self.mark_conjunct(
+                                work,
+                                Kind::TOP,
+                                id,
+                                Flags::OPEN_VALIDATOR.or(Flags::HAS_TOP),
+                            );
                             if kind.meets(Kind::COMPOSITE) {
                                 self[work].has_top = true;
                             }
@@ -442,7 +549,13 @@ impl Session {
                 self.unshare(work)?;
                 return self.insert_validator(work, env, value, id, pos);
             }
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Num(_) | Value::Str(_) | Value::Bytes(_) | Value::Builtin(_) => {
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Num(_)
+            | Value::Str(_)
+            | Value::Bytes(_)
+            | Value::Builtin(_) => {
                 self.unshare(work)?;
                 self.found_content(work, id)?;
                 if let Some(old) = self[work].scalar {
@@ -469,20 +582,37 @@ impl Session {
         Ok(())
     }
 
-    fn insert_disjunction_value(&mut self, work: WorkId, env: EnvId, d: DisjunctionId, id: Close, pos: Option<Pos>) -> Run<()> {
+    fn insert_disjunction_value(
+        &mut self,
+        work: WorkId,
+        env: EnvId,
+        d: DisjunctionId,
+        id: Close,
+        pos: Option<Pos>,
+    ) -> Run<()> {
         let disjunction = self.disjunctions[d.at()].clone();
         let arms = disjunction
             .values
             .iter()
             .enumerate()
             .map(|(at, value)| {
-                Arm::new(Elem::Value(*value), DefaultMode::of(disjunction.marked, at < disjunction.defaults))
+                Arm::new(
+                    Elem::Value(*value),
+                    DefaultMode::of(disjunction.marked, at < disjunction.defaults),
+                )
             })
             .collect();
         self.schedule_disjunction(work, env, arms, id, pos)
     }
 
-    fn insert_check_bound(&mut self, work: WorkId, env: EnvId, value: Value, id: Close, pos: Option<Pos>) -> Run<()> {
+    fn insert_check_bound(
+        &mut self,
+        work: WorkId,
+        env: EnvId,
+        value: Value,
+        id: Close,
+        pos: Option<Pos>,
+    ) -> Run<()> {
         let kind = self[work].kind;
         let mut covered = false;
         let mut kept = Vec::new();
@@ -498,13 +628,27 @@ impl Session {
             kept.push((c, at));
         }
         if !covered {
-            kept.push((Conjunct { env, elem: Elem::Value(value), close: id }, pos));
+            kept.push((
+                Conjunct {
+                    env,
+                    elem: Elem::Value(value),
+                    close: id,
+                },
+                pos,
+            ));
         }
         self[work].checks = kept;
         Ok(())
     }
 
-    fn insert_validator(&mut self, work: WorkId, env: EnvId, value: Value, id: Close, pos: Option<Pos>) -> Run<()> {
+    fn insert_validator(
+        &mut self,
+        work: WorkId,
+        env: EnvId,
+        value: Value,
+        id: Close,
+        pos: Option<Pos>,
+    ) -> Run<()> {
         let kind = self.kind(value);
         if kind.meets(Kind::COMPOSITE) {
             // A field that only a validator speaks about is left to the validator.
@@ -516,14 +660,23 @@ impl Session {
             self.mark_conjunct(work, Kind::TOP, id, flags);
         }
         for at in 0..self[work].checks.len() {
-            let Some((other, _)) = self[work].checks.get(at).copied() else { break };
+            let Some((other, _)) = self[work].checks.get(at).copied() else {
+                break;
+            };
             if let Elem::Value(other) = other.elem
                 && self.same_validator(value, other)?
             {
                 return Ok(());
             }
         }
-        self[work].checks.push((Conjunct { env, elem: Elem::Value(value), close: id }, pos));
+        self[work].checks.push((
+            Conjunct {
+                env,
+                elem: Elem::Value(value),
+                close: id,
+            },
+            pos,
+        ));
         if kind == Kind::TOP {
             self[work].has_top = true;
         }
@@ -548,17 +701,35 @@ impl Session {
         let pos = self.node_pos(x);
         if self[x].base == Base::Struct {
             self[work].is_struct = true;
-            self.restrict_kind(work, Kind::STRUCT, Origin { value: Value::Node(x), pos }, id);
+            self.restrict_kind(
+                work,
+                Kind::STRUCT,
+                Origin {
+                    value: Value::Node(x),
+                    pos,
+                },
+                id,
+            );
         }
         if !self.is_data(x) {
             self.found_content(work, id)?;
-            let c = Conjunct { env, elem: Elem::Value(Value::Node(x)), close: id };
+            let c = Conjunct {
+                env,
+                elem: Elem::Value(Value::Node(x)),
+                close: id,
+            };
             return self.schedule_node_conjuncts(work, c, x, id, None);
         }
         match self[x].base {
             Base::List { .. } => {
                 self.found_content(work, id)?;
-                self.schedule(TaskKind::ListNode, work, Some(env), Elem::Value(Value::Node(x)), id)
+                self.schedule(
+                    TaskKind::ListNode,
+                    work,
+                    Some(env),
+                    Elem::Value(Value::Node(x)),
+                    id,
+                )
             }
             Base::Struct => {
                 for at in 0..self[x].arcs.len() {
@@ -583,7 +754,13 @@ impl Session {
     }
 
     /// Leaves only these types to a node. Says whether any is left.
-    pub(crate) fn restrict_kind(&mut self, work: WorkId, kind: Kind, origin: Origin, id: Close) -> bool {
+    pub(crate) fn restrict_kind(
+        &mut self,
+        work: WorkId,
+        kind: Kind,
+        origin: Origin,
+        id: Close,
+    ) -> bool {
         self.mark_conjunct(work, kind, id, Flags::NONE);
         let old = self[work].kind;
         let new = old & kind;
@@ -595,7 +772,12 @@ impl Session {
                 self.report_type_conflict(work, other, old, origin, kind);
             } else {
                 let args = [Arg::Value(origin.value), Arg::Kind(old), Arg::Kind(kind)];
-                self.add_problem(work, "conflicting value {} (mismatched types {} and {})", args, origin.pos);
+                self.add_problem(
+                    work,
+                    "conflicting value {} (mismatched types {} and {})",
+                    args,
+                    origin.pos,
+                );
             }
         }
         let w = &mut self[work];

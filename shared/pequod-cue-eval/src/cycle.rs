@@ -26,7 +26,7 @@ impl Close {
     }
 }
 
-impl Session {
+impl Session<'_> {
     /// Looks whether a reference that led to `arc` goes in a circle. Says how the conjunct goes on,
     /// and whether to skip it.
     pub(crate) fn detect_cycle(
@@ -69,7 +69,11 @@ impl Session {
                 let self_feeding = self[node].dynamic
                     && self.deref_status(arc) != Status::Final
                     && self.has_disjunction_conjunct(arc);
-                if step.expr != expr && self[work].has_non_cycle && self[work].has_non_cyclic && !self_feeding {
+                if step.expr != expr
+                    && self[work].has_non_cycle
+                    && self[work].has_non_cyclic
+                    && !self_feeding
+                {
                     continue;
                 }
                 return Ok(self.mark_cyclic_path(work, arc, env, expr, id));
@@ -82,8 +86,9 @@ impl Session {
                     // One level along a finite chain of inline values.
                     if let Some(env) = env.filter(|env| *env != NO_ENV) {
                         let v = self.env_node(env);
-                        let from_parent =
-                            self[step.target].parent.is_some_and(|parent| self.same_underlying(v, parent));
+                        let from_parent = self[step.target]
+                            .parent
+                            .is_some_and(|parent| self.same_underlying(v, parent));
                         if self.same_underlying(v, node) || from_parent {
                             chain_step = true;
                             continue;
@@ -116,17 +121,36 @@ impl Session {
         Ok((id, false))
     }
 
-    fn mark_cyclic_path(&mut self, work: WorkId, arc: NodeId, env: Option<EnvId>, expr: ExprId, id: Close) -> (Close, bool) {
+    fn mark_cyclic_path(
+        &mut self,
+        work: WorkId,
+        arc: NodeId,
+        env: Option<EnvId>,
+        expr: ExprId,
+        id: Close,
+    ) -> (Close, bool) {
         self[work].any_cyclic = true;
         let skip = !self[work].has_non_cyclic && !self[work].has_non_cycle;
         self.put_off(work, arc, env, expr, id, skip)
     }
 
-    fn put_off(&mut self, work: WorkId, arc: NodeId, env: Option<EnvId>, expr: ExprId, mut id: Close, skip: bool) -> (Close, bool) {
+    fn put_off(
+        &mut self,
+        work: WorkId,
+        arc: NodeId,
+        env: Option<EnvId>,
+        expr: ExprId,
+        mut id: Close,
+        skip: bool,
+    ) -> (Close, bool) {
         id.cycle = CycleKind::Cyclic;
         match env {
             Some(env) if skip => {
-                let c = Conjunct { env, elem: Elem::Expr(expr), close: id };
+                let c = Conjunct {
+                    env,
+                    elem: Elem::Expr(expr),
+                    close: id,
+                };
                 self[work].cyclic.push((c, Some(arc)));
                 (id, true)
             }
@@ -135,13 +159,19 @@ impl Session {
     }
 
     fn has_disjunction_conjunct(&self, node: NodeId) -> bool {
-        self[node].conjuncts.iter().any(|c| match self.content(c.elem) {
-            crate::conjunct::Content::Expr(expr) => {
-                matches!(self.program.expr(expr), crate::program::Expr::Disjunction { .. })
-            }
-            crate::conjunct::Content::Value(Value::Disjunction(_), _) => true,
-            _ => false,
-        })
+        self[node]
+            .conjuncts
+            .iter()
+            .any(|c| match self.content(c.elem) {
+                crate::conjunct::Content::Expr(expr) => {
+                    matches!(
+                        self.program.expr(expr),
+                        crate::program::Expr::Disjunction { .. }
+                    )
+                }
+                crate::conjunct::Content::Value(Value::Disjunction(_), _) => true,
+                _ => false,
+            })
     }
 
     /// Whether a node is being evaluated further out, or encloses this one.
@@ -215,7 +245,13 @@ impl Session {
 
     pub(crate) fn report_structural_cycle(&mut self, work: WorkId) {
         let node = self[work].node;
-        let fault = self.new_fault(FaultCode::Structural, "structural cycle", [], self.pos, Some(node));
+        let fault = self.new_fault(
+            FaultCode::Structural,
+            "structural cycle",
+            [],
+            self.pos,
+            Some(node),
+        );
         let old = match self[node].base {
             Base::Value(value) => self.as_fault(value),
             _ => None,
@@ -257,10 +293,14 @@ impl Session {
         use crate::program::Expr;
         match self.program.expr(expr) {
             Expr::LabelValue { .. } | Expr::Value(_) => true,
-            Expr::Binary(_, x, y) | Expr::And(x, y) => self.asks_only_labels(*x) && self.asks_only_labels(*y),
+            Expr::Binary(_, x, y) | Expr::And(x, y) => {
+                self.asks_only_labels(*x) && self.asks_only_labels(*y)
+            }
             Expr::Unary(_, x) => self.asks_only_labels(*x),
             Expr::Call(_, args) => args.iter().all(|arg| self.asks_only_labels(*arg)),
-            Expr::Interpolation { parts, .. } => parts.iter().all(|part| self.asks_only_labels(*part)),
+            Expr::Interpolation { parts, .. } => {
+                parts.iter().all(|part| self.asks_only_labels(*part))
+            }
             _ => false,
         }
     }

@@ -16,7 +16,9 @@ use rustc_hash::FxHashMap;
 
 use crate::sched::{Cond, Kind as TaskKind, Mode, State};
 use crate::session::{Close, Conjunct, Elem, Overlay, Run, Session, Status};
-use crate::value::{Arg, Base, Disjunction, DisjunctionId, EnvId, FaultCode, FaultId, NodeId, TaskId, Value, WorkId};
+use crate::value::{
+    Arg, Base, Disjunction, DisjunctionId, EnvId, FaultCode, FaultId, NodeId, TaskId, Value, WorkId,
+};
 
 /// Whether an arm is a default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,11 +75,15 @@ pub struct Arm {
 
 impl Arm {
     pub(crate) const fn new(elem: Elem, mode: DefaultMode) -> Self {
-        Self { elem, mode, fault: None }
+        Self {
+            elem,
+            mode,
+            fault: None,
+        }
     }
 }
 
-impl Session {
+impl Session<'_> {
     pub(crate) fn perform_disjunctions(&mut self, work: WorkId) -> Run<Option<FaultId>> {
         let mut holes = std::mem::take(&mut self[work].holes);
         let node = self[work].node;
@@ -160,7 +166,12 @@ impl Session {
         let mut next = Some(node);
         while let Some(node) = next {
             if self[node].disjunct {
-                return Some(self[node].work.and_then(|work| self[work].run_mode).unwrap_or(Mode::Finalize));
+                return Some(
+                    self[node]
+                        .work
+                        .and_then(|work| self[work].run_mode)
+                        .unwrap_or(Mode::Finalize),
+                );
             }
             next = self[node].parent;
         }
@@ -173,7 +184,8 @@ impl Session {
             if self[node].disjunct {
                 return self[node].work.is_some_and(|work| {
                     self[work].tasks.iter().any(|t| {
-                        self[*t].kind == TaskKind::Comprehension && self[*t].completes == Cond::TASKS
+                        self[*t].kind == TaskKind::Comprehension
+                            && self[*t].completes == Cond::TASKS
                     })
                 });
             }
@@ -182,14 +194,27 @@ impl Session {
         false
     }
 
-    fn cross_product(&mut self, work: WorkId, cross: &[WorkId], hole: &mut Hole, mode: Mode) -> Run<Vec<WorkId>> {
-        let depth = std::mem::replace(&mut self[work].eval_depth, self.eval_depth);
+    fn cross_product(
+        &mut self,
+        work: WorkId,
+        cross: &[WorkId],
+        hole: &mut Hole,
+        mode: Mode,
+    ) -> Run<Vec<WorkId>> {
+        let now = self.eval_depth;
+        let depth = std::mem::replace(&mut self[work].eval_depth, now);
         let result = self.cross_product_marked(work, cross, hole, mode);
         self[work].eval_depth = depth;
         result
     }
 
-    fn cross_product_marked(&mut self, work: WorkId, cross: &[WorkId], hole: &mut Hole, mode: Mode) -> Run<Vec<WorkId>> {
+    fn cross_product_marked(
+        &mut self,
+        work: WorkId,
+        cross: &[WorkId],
+        hole: &mut Hole,
+        mode: Mode,
+    ) -> Run<Vec<WorkId>> {
         let orig = self[work].node;
         let mut arms = Vec::new();
         let (mut drops_left, mut drops_right) = (true, true);
@@ -197,7 +222,11 @@ impl Session {
             let node = self[p].node;
             self.init_arcs(node)?;
             for arm in &mut hole.arms {
-                let c = Conjunct { env: hole.env, elem: arm.elem, close: hole.close };
+                let c = Conjunct {
+                    env: hole.env,
+                    elem: arm.elem,
+                    close: hole.close,
+                };
                 self.meter.work.disjuncts += 1;
                 match self.try_arm(p, c, arm.mode, mode, orig)? {
                     Err(fault) => {
@@ -208,7 +237,9 @@ impl Session {
                     }
                     Ok(result) => {
                         arms.push(result);
-                        if self[p].default_mode == DefaultMode::Is || self[p].orig_default_mode == DefaultMode::Is {
+                        if self[p].default_mode == DefaultMode::Is
+                            || self[p].orig_default_mode == DefaultMode::Is
+                        {
                             drops_left = false;
                         }
                         if arm.mode == DefaultMode::Is {
@@ -247,7 +278,14 @@ impl Session {
     }
 
     /// Evaluates a copy of the node with an arm added.
-    fn try_arm(&mut self, p: WorkId, c: Conjunct, arm: DefaultMode, mode: Mode, orig: NodeId) -> Run<Result<WorkId, FaultId>> {
+    fn try_arm(
+        &mut self,
+        p: WorkId,
+        c: Conjunct,
+        arm: DefaultMode,
+        mode: Mode,
+        orig: NodeId,
+    ) -> Run<Result<WorkId, FaultId>> {
         self[p].blocking.clear();
         let blocking = std::mem::take(&mut self.blocking);
         let orig_base = self[orig].base;
@@ -271,7 +309,14 @@ impl Session {
         result
     }
 
-    fn evaluate_arm(&mut self, p: WorkId, copy: WorkId, c: Conjunct, arm: DefaultMode, mode: Mode) -> Run<Result<WorkId, FaultId>> {
+    fn evaluate_arm(
+        &mut self,
+        p: WorkId,
+        copy: WorkId,
+        c: Conjunct,
+        arm: DefaultMode,
+        mode: Mode,
+    ) -> Run<Result<WorkId, FaultId>> {
         let node = self[copy].node;
         self[node].status = Status::Fresh;
         self.schedule_conjunct(copy, c, c.close)?;
@@ -358,7 +403,13 @@ impl Session {
             return copy;
         }
         let count = children.len() as u64;
-        let fault = self.new_fault(code, "{} errors in empty disjunction", [Arg::Count(count)], None, Some(node));
+        let fault = self.new_fault(
+            code,
+            "{} errors in empty disjunction",
+            [Arg::Count(count)],
+            None,
+            Some(node),
+        );
         let problem = self[fault].problems[0] as usize;
         self.problems[problem].children = children;
         fault
@@ -428,9 +479,18 @@ impl Session {
         Ok(())
     }
 
-    pub(crate) fn add_disjunction(&mut self, values: Vec<Value>, defaults: usize, marked: bool) -> Value {
+    pub(crate) fn add_disjunction(
+        &mut self,
+        values: Vec<Value>,
+        defaults: usize,
+        marked: bool,
+    ) -> Value {
         let id = u32::try_from(self.disjunctions.len()).unwrap_or(u32::MAX);
-        self.disjunctions.push(Disjunction { values: values.into(), defaults, marked });
+        self.disjunctions.push(Disjunction {
+            values: values.into(),
+            defaults,
+            marked,
+        });
         Value::Disjunction(DisjunctionId(id))
     }
 
@@ -449,14 +509,20 @@ impl Session {
                 if self.equal_partial(a, b)? {
                     let other_value = self.arm_value(ov, other)?;
                     match (value, other_value) {
-                        (Base::Value(a), Base::Value(b)) => self.equal(a, b, crate::equal::Flags::STRUCTURAL)?,
+                        (Base::Value(a), Base::Value(b)) => {
+                            self.equal(a, b, crate::equal::Flags::STRUCTURAL)?
+                        }
                         _ => true,
                     }
                 } else {
                     false
                 }
             } else {
-                self.equal(Value::Node(ov), Value::Node(nv), crate::equal::Flags::STRUCTURAL)?
+                self.equal(
+                    Value::Node(ov),
+                    Value::Node(nv),
+                    crate::equal::Flags::STRUCTURAL,
+                )?
             };
             if same {
                 if self[x].default_mode == DefaultMode::Is {
@@ -522,7 +588,12 @@ impl Session {
         Ok((work, copies))
     }
 
-    fn clone_node(&mut self, x: NodeId, map: &mut FxHashMap<NodeId, NodeId>, tasks: &mut Vec<TaskId>) -> Run<NodeId> {
+    fn clone_node(
+        &mut self,
+        x: NodeId,
+        map: &mut FxHashMap<NodeId, NodeId>,
+        tasks: &mut Vec<TaskId>,
+    ) -> Run<NodeId> {
         if let Some(copy) = map.get(&x) {
             return Ok(*copy);
         }

@@ -30,7 +30,7 @@ impl Flags {
     }
 }
 
-impl Session {
+impl Session<'_> {
     fn plain_default(&self, value: Value) -> Value {
         let d = match value {
             Value::Node(node) => match self[self.deref(node)].base {
@@ -41,18 +41,28 @@ impl Session {
             _ => return value,
         };
         let disjunction = &self.disjunctions[d.at()];
-        if disjunction.defaults == 1 { disjunction.values[0] } else { value }
+        if disjunction.defaults == 1 {
+            disjunction.values[0]
+        } else {
+            value
+        }
     }
 
     pub(crate) fn equal(&mut self, a: Value, b: Value, flags: Flags) -> Run<bool> {
-        let (a, b) = if flags.structural() { (a, b) } else { (self.plain_default(a), self.plain_default(b)) };
+        let (a, b) = if flags.structural() {
+            (a, b)
+        } else {
+            (self.plain_default(a), self.plain_default(b))
+        };
         match (a, b) {
             (Value::Node(x), Value::Node(y)) => self.deeper(|s| s.equal_nodes(x, y, flags)),
-            (Value::Node(x), other) | (other, Value::Node(x)) => match self.unwrap(Value::Node(x)) {
-                Some(Value::Node(_)) | None => Ok(false),
-                // A scalar in a node against a bare one.
-                Some(value) => self.equal_terminal(value, other, flags),
-            },
+            (Value::Node(x), other) | (other, Value::Node(x)) => {
+                match self.unwrap(Value::Node(x)) {
+                    Some(Value::Node(_)) | None => Ok(false),
+                    // A scalar in a node against a bare one.
+                    Some(value) => self.equal_terminal(value, other, flags),
+                }
+            }
             _ => self.equal_terminal(a, b, flags),
         }
     }
@@ -71,11 +81,16 @@ impl Session {
         }
         if flags.structural()
             && (self.is_closed_struct(x) != self.is_closed_struct(y)
-                || (self[x].base == Base::List { open: false }) != (self[y].base == Base::List { open: false }))
+                || (self[x].base == Base::List { open: false })
+                    != (self[y].base == Base::List { open: false }))
         {
             return Ok(false);
         }
-        let limit = if flags.structural() { Presence::Optional } else { Presence::Required };
+        let limit = if flags.structural() {
+            Presence::Optional
+        } else {
+            Presence::Required
+        };
         let counts = |s: &Self, arc: NodeId| {
             (!flags.regular() || s[arc].label.is_regular()) && s[arc].presence <= limit
         };
@@ -92,7 +107,9 @@ impl Session {
         for at in 0..self[y].arcs.len() {
             let arc = self[y].arcs[at];
             if counts(self, arc)
-                && !self.arc(x, self[arc].label).is_some_and(|other| self[other].presence <= limit)
+                && !self
+                    .arc(x, self[arc].label)
+                    .is_some_and(|other| self[other].presence <= limit)
             {
                 return Ok(false);
             }
@@ -115,15 +132,24 @@ impl Session {
                 x.op == y.op && self.equal(x.value, y.value, flags)?
             }
             (Value::Conjunction(x), Value::Conjunction(y)) => {
-                let (x, y) = (self.conjunctions[x.at()].clone(), self.conjunctions[y.at()].clone());
+                let (x, y) = (
+                    self.conjunctions[x.at()].clone(),
+                    self.conjunctions[y.at()].clone(),
+                );
                 self.equal_all(&x, &y, flags)?
             }
             (Value::Disjunction(x), Value::Disjunction(y)) => {
-                let (x, y) = (self.disjunctions[x.at()].values.clone(), self.disjunctions[y.at()].values.clone());
+                let (x, y) = (
+                    self.disjunctions[x.at()].values.clone(),
+                    self.disjunctions[y.at()].values.clone(),
+                );
                 self.equal_all(&x, &y, flags)?
             }
             (Value::Validator(x), Value::Validator(y)) => {
-                let (x, y) = (self.validators[x.at()].clone(), self.validators[y.at()].clone());
+                let (x, y) = (
+                    self.validators[x.at()].clone(),
+                    self.validators[y.at()].clone(),
+                );
                 x.builtin == y.builtin && self.equal_all(&x.args, &y.args, flags)?
             }
             _ => self.scalars_equal(a, b),
@@ -182,7 +208,11 @@ impl Session {
     pub(crate) fn equal_partial(&mut self, x: NodeId, y: NodeId) -> Run<bool> {
         let work_of = |s: &Self, n: NodeId| {
             let n = &s[n];
-            if n.status == crate::session::Status::Final { None } else { n.work }
+            if n.status == crate::session::Status::Final {
+                None
+            } else {
+                n.work
+            }
         };
         let (wx, wy) = match (work_of(self, x), work_of(self, y)) {
             (None, None) => return self.equal(Value::Node(x), Value::Node(y), Flags::STRUCTURAL),
@@ -197,7 +227,10 @@ impl Session {
             return Ok(false);
         }
         for at in 0..self[x].patterns.len() {
-            let (a, b) = (self[x].patterns[at].constraint, self[y].patterns[at].constraint);
+            let (a, b) = (
+                self[x].patterns[at].constraint,
+                self[y].patterns[at].constraint,
+            );
             self.finalize(a)?;
             self.finalize(b)?;
             if !self.equal(Value::Node(a), Value::Node(b), Flags::STRUCTURAL)? {
@@ -238,7 +271,9 @@ impl Session {
         }
         for at in 0..self[x].checks.len() {
             let (p, q) = (self[x].checks[at].0.elem, self[y].checks[at].0.elem);
-            let (crate::session::Elem::Value(p), crate::session::Elem::Value(q)) = (p, q) else { return Ok(false) };
+            let (crate::session::Elem::Value(p), crate::session::Elem::Value(q)) = (p, q) else {
+                return Ok(false);
+            };
             if !self.equal(p, q, Flags::STRUCTURAL)? {
                 return Ok(false);
             }
@@ -248,12 +283,16 @@ impl Session {
 
     /// Whether every task to be run of one node is a task of the other.
     fn tasks_within(&self, x: WorkId, y: WorkId) -> bool {
-        self[x].tasks.iter().filter(|t| self[**t].state == State::Ready).all(|t| {
-            let task = &self[*t];
-            self[y].tasks.iter().any(|other| {
-                let other = &self[*other];
-                other.kind == task.kind && other.elem == task.elem
+        self[x]
+            .tasks
+            .iter()
+            .filter(|t| self[**t].state == State::Ready)
+            .all(|t| {
+                let task = &self[*t];
+                self[y].tasks.iter().any(|other| {
+                    let other = &self[*other];
+                    other.kind == task.kind && other.elem == task.elem
+                })
             })
-        })
     }
 }

@@ -6,26 +6,37 @@
 use crate::kind::{Kind, Label};
 use crate::program::{Expr, ExprId};
 use crate::sched::{Cond, Mode};
-use crate::session::{CYCLE, Close, Conjunct, EMPTY, Elem, LITERAL, PostCheck, Run, Session, Status, Stop};
+use crate::session::{
+    CYCLE, Close, Conjunct, EMPTY, Elem, LITERAL, PostCheck, Run, Session, Status, Stop,
+};
 use crate::value::{Arg, Base, Bound, EnvId, FaultCode, NodeId, Op, Value};
 
-impl Session {
+impl Session<'_> {
     /// Evaluates an expression in the context's environment.
     pub(crate) fn eval(&mut self, expr: ExprId, cond: Cond, mode: Mode) -> Run<Option<Value>> {
-        self.eval_close(expr, cond, mode, false).map(|(value, _)| value)
+        self.eval_close(expr, cond, mode, false)
+            .map(|(value, _)| value)
     }
 
     /// Evaluates to something concrete: takes the default, and the content of a scalar's node.
     pub(crate) fn value(&mut self, expr: ExprId, cond: Cond, mode: Mode) -> Run<Option<Value>> {
         let (value, _) = self.eval_close(expr, cond, mode, true)?;
         Ok(match value {
-            Some(value) => self.default_of(Some(value)).and_then(|value| self.unwrap(value)),
+            Some(value) => self
+                .default_of(Some(value))
+                .and_then(|value| self.unwrap(value)),
             None => None,
         })
     }
 
     /// Evaluates, and says by what the result came.
-    pub(crate) fn eval_close(&mut self, expr: ExprId, cond: Cond, mode: Mode, concrete: bool) -> Run<(Option<Value>, Close)> {
+    pub(crate) fn eval_close(
+        &mut self,
+        expr: ExprId,
+        cond: Cond,
+        mode: Mode,
+        concrete: bool,
+    ) -> Run<(Option<Value>, Close)> {
         self.step()?;
         let saved_pos = self.pos;
         let saved_errs = self.errs.take();
@@ -53,7 +64,13 @@ impl Session {
         Ok((result, close))
     }
 
-    fn eval_inner(&mut self, expr: ExprId, cond: Cond, mode: Mode, concrete: bool) -> Run<(Option<Value>, Close)> {
+    fn eval_inner(
+        &mut self,
+        expr: ExprId,
+        cond: Cond,
+        mode: Mode,
+        concrete: bool,
+    ) -> Run<(Option<Value>, Close)> {
         let program = self.program.clone();
         match program.expr(expr) {
             Expr::Value(value) => Ok((Some(*value), self.close)),
@@ -62,7 +79,9 @@ impl Session {
                 close.opened = true;
                 Ok((value, close))
             }
-            reference if reference.is_reference() => self.eval_reference(expr, cond, mode, concrete),
+            reference if reference.is_reference() => {
+                self.eval_reference(expr, cond, mode, concrete)
+            }
             other => {
                 let value = self.eval_operation(expr, other, cond, mode)?;
                 Ok((value, self.close))
@@ -70,9 +89,17 @@ impl Session {
         }
     }
 
-    fn eval_reference(&mut self, expr: ExprId, cond: Cond, mode: Mode, concrete: bool) -> Run<(Option<Value>, Close)> {
+    fn eval_reference(
+        &mut self,
+        expr: ExprId,
+        cond: Cond,
+        mode: Mode,
+        concrete: bool,
+    ) -> Run<(Option<Value>, Close)> {
         let target = self.resolve(expr, cond, mode)?;
-        let (None, Some(orig)) = (self.errs, target) else { return Ok((None, self.close)) };
+        let (None, Some(orig)) = (self.errs, target) else {
+            return Ok((None, self.close));
+        };
         self.record_use(orig);
         let arc = self.deref_non_shared(orig);
         if let Some(state) = self.work(arc)? {
@@ -129,17 +156,32 @@ impl Session {
                 self.wait_for(task, orig_work, cond.or(Cond::PRESENCE));
                 return Err(Stop::Yield);
             }
-            let fault =
-                self.new_fault(FaultCode::Cycle, "unresolved disjunction: {}", [Arg::Expr(expr)], self.pos, self.node);
+            let fault = self.new_fault(
+                FaultCode::Cycle,
+                "unresolved disjunction: {}",
+                [Arg::Expr(expr)],
+                self.pos,
+                self.node,
+            );
             return Ok((Some(Value::Fault(fault)), self.close));
         }
         let mut breaks = self[state].has_value || !self.is_cycle_base(self[arc].base);
-        if evaluating && !breaks && self[state].frozen.any(Cond::SCALAR) && self.all_tasks_finished(state) {
+        if evaluating
+            && !breaks
+            && self[state].frozen.any(Cond::SCALAR)
+            && self.all_tasks_finished(state)
+        {
             self.finalize(arc)?;
             breaks = !self.is_cycle_base(self[arc].base);
         }
         if evaluating && !breaks {
-            self.add_err_coded(FaultCode::Cycle, "cycle with field: {}", [Arg::Expr(expr)], self.pos, self.node);
+            self.add_err_coded(
+                FaultCode::Cycle,
+                "cycle with field: {}",
+                [Arg::Expr(expr)],
+                self.pos,
+                self.node,
+            );
             let arc = self.deref(arc);
             let value = self.content_of(arc, cond, Mode::Yield)?;
             return Ok((value, self.close));
@@ -230,7 +272,9 @@ impl Session {
                 let value = self.value(*label, Cond::SCALAR, Mode::Yield)?;
                 self.env = saved_env;
                 self.errs = saved_errs;
-                let Some(label) = self.to_label(*label, value) else { return Ok(None) };
+                let Some(label) = self.to_label(*label, value) else {
+                    return Ok(None);
+                };
                 let node = self.env_node(env);
                 self.lookup(node, pos, label, cond, mode)
             }
@@ -249,7 +293,9 @@ impl Session {
                     return Ok(Some(EMPTY));
                 }
                 let label = self.to_label(*index, value);
-                let (None, Some(label)) = (self.errs, label) else { return Ok(None) };
+                let (None, Some(label)) = (self.errs, label) else {
+                    return Ok(None);
+                };
                 self.lookup(node, pos, label, cond, mode)
             }
             _ => Ok(None),
@@ -257,17 +303,33 @@ impl Session {
     }
 
     /// Looks up without being disturbed by errors that are there already.
-    fn lookup_apart(&mut self, node: NodeId, pos: Option<pequod_cue_syntax::Pos>, label: Label, cond: Cond, mode: Mode) -> Run<Option<NodeId>> {
+    fn lookup_apart(
+        &mut self,
+        node: NodeId,
+        pos: Option<pequod_cue_syntax::Pos>,
+        label: Label,
+        cond: Cond,
+        mode: Mode,
+    ) -> Run<Option<NodeId>> {
         let saved = self.errs.take();
         let found = self.lookup(node, pos, label, cond, mode)?;
         self.errs = self.combine(self.errs, saved);
         Ok(found)
     }
 
-    fn resolve_let(&mut self, up: u32, label: Label, pos: Option<pequod_cue_syntax::Pos>, cond: Cond, mode: Mode) -> Run<Option<NodeId>> {
+    fn resolve_let(
+        &mut self,
+        up: u32,
+        label: Label,
+        pos: Option<pequod_cue_syntax::Pos>,
+        cond: Cond,
+        mode: Mode,
+    ) -> Run<Option<NodeId>> {
         let env = self.env_up(up);
         let scope = self.env_node(env);
-        let Some(arc) = self.lookup(scope, pos, label, cond, mode)? else { return Ok(None) };
+        let Some(arc) = self.lookup(scope, pos, label, cond, mode)? else {
+            return Ok(None);
+        };
         let fault = self.fault_of(arc);
         let state = self.work(arc)?;
         let cyclic = fault == Some(CYCLE);
@@ -283,7 +345,9 @@ impl Session {
         {
             return Ok(Some(known));
         }
-        let Some(mut c) = self[arc].conjuncts.first().copied() else { return Ok(Some(arc)) };
+        let Some(mut c) = self[arc].conjuncts.first().copied() else {
+            return Ok(Some(arc));
+        };
         c.env = env;
         let structural = fault.is_some_and(|fault| self[fault].code == FaultCode::Structural);
         let node = self.new_node(crate::session::Node {
@@ -341,9 +405,7 @@ impl Session {
             None => None,
         };
         let mut value = value;
-        if scalar
-            && let Some(v) = value
-        {
+        if scalar && let Some(v) = value {
             let content = self.unwrap(v);
             if content != Some(Value::Fault(CYCLE)) {
                 value = content;
@@ -408,7 +470,12 @@ impl Session {
     }
 
     /// Evaluates what something is looked up in.
-    pub(crate) fn unify_base(&mut self, expr: ExprId, cond: Cond, mode: Mode) -> Run<Option<Value>> {
+    pub(crate) fn unify_base(
+        &mut self,
+        expr: ExprId,
+        cond: Cond,
+        mode: Mode,
+    ) -> Run<Option<Value>> {
         let saved_pos = self.pos;
         let saved_errs = self.errs.take();
         self.at(expr);
@@ -435,10 +502,14 @@ impl Session {
         let program = self.program.clone();
         let node = match program.expr(expr) {
             Expr::Value(value) => return Ok(Some(*value)),
-            reference if reference.is_reference() => self.deeper(|s| s.resolve(expr, cond, mode))?,
+            reference if reference.is_reference() => {
+                self.deeper(|s| s.resolve(expr, cond, mode))?
+            }
             other => return self.deeper(|s| s.eval_operation(expr, other, cond, mode)),
         };
-        let (None, Some(node)) = (self.errs, node) else { return Ok(None) };
+        let (None, Some(node)) = (self.errs, node) else {
+            return Ok(None);
+        };
         let node = self.deref(node);
         if let Some(work) = self.work(node)? {
             if !self.close.is_cyclic() {
@@ -453,25 +524,45 @@ impl Session {
     }
 
     /// Everything that is neither a literal nor a reference.
-    fn eval_operation(&mut self, expr: ExprId, operation: &Expr, cond: Cond, mode: Mode) -> Run<Option<Value>> {
+    fn eval_operation(
+        &mut self,
+        expr: ExprId,
+        operation: &Expr,
+        cond: Cond,
+        mode: Mode,
+    ) -> Run<Option<Value>> {
         match operation {
             Expr::Struct(_) | Expr::List(_) => {
-                let c = Conjunct { env: self.env, elem: Elem::Expr(expr), close: self.anonymous_close() };
+                let c = Conjunct {
+                    env: self.env,
+                    elem: Elem::Expr(expr),
+                    close: self.close,
+                };
                 let node = self.inline_node(&[c]);
                 self.complete_arcs_only(node)?;
                 Ok(Some(Value::Node(node)))
             }
             Expr::Disjunction { .. } => {
-                let c = Conjunct { env: self.env, elem: Elem::Expr(expr), close: self.close };
+                let c = Conjunct {
+                    env: self.env,
+                    elem: Elem::Expr(expr),
+                    close: self.close,
+                };
                 let node = self.inline_node(&[c]);
                 self.finalize(node)?;
                 Ok(Some(Value::Node(node)))
             }
             Expr::And(..) => {
-                let c = Conjunct { env: self.env, elem: Elem::Expr(expr), close: self.anonymous_close() };
+                let c = Conjunct {
+                    env: self.env,
+                    elem: Elem::Expr(expr),
+                    close: self.anonymous_close(),
+                };
                 let node = self.inline_node(&[c]);
                 let scope = self.env_node(self.env);
-                if (self.in_detached == 0 && scope != EMPTY && self[scope].dynamic) || self.in_validator > 0 {
+                if (self.in_detached == 0 && scope != EMPTY && self[scope].dynamic)
+                    || self.in_validator > 0
+                {
                     self.finalize(node)?;
                 } else {
                     self.complete_arcs_only(node)?;
@@ -486,7 +577,11 @@ impl Session {
             Expr::Slice { base, low, high } => self.eval_slice(*base, *low, *high),
             Expr::LabelValue { up } => {
                 let label = self[self.env_up(*up)].label;
-                Ok(Some(if label == Label::NONE { Value::Type(Kind::STRING) } else { self.label_value(label) }))
+                Ok(Some(if label == Label::NONE {
+                    Value::Type(Kind::STRING)
+                } else {
+                    self.label_value(label)
+                }))
             }
             Expr::Unsupported(feature) => self.unsupported(feature),
             _ => self.unsupported("this expression in this place"),
@@ -494,11 +589,16 @@ impl Session {
     }
 
     fn anonymous_close(&self) -> Close {
-        Close { refs: self.close.refs, ..Close::default() }
+        Close {
+            refs: self.close.refs,
+            ..Close::default()
+        }
     }
 
     fn eval_bound(&mut self, op: Op, x: ExprId) -> Run<Option<Value>> {
-        let Some(value) = self.value(x, Cond::SCALAR, Mode::Yield)? else { return Ok(None) };
+        let Some(value) = self.value(x, Cond::SCALAR, Mode::Yield)? else {
+            return Ok(None);
+        };
         if matches!(value, Value::Fault(_)) {
             return Ok(Some(value));
         }
@@ -510,13 +610,22 @@ impl Session {
             Kind::INT | Kind::FLOAT | Kind::NUMBER | Kind::STRING | Kind::BYTES => {}
             Kind::NULL | Kind::STRUCT | Kind::LIST => {
                 if !comparing {
-                    let fault =
-                        self.new_fault(FaultCode::Eval, "cannot use {} for bound {}", [Arg::Kind(kind), Arg::Op(op)], pos, self.node);
+                    let fault = self.new_fault(
+                        FaultCode::Eval,
+                        "cannot use {} for bound {}",
+                        [Arg::Kind(kind), Arg::Op(op)],
+                        pos,
+                        self.node,
+                    );
                     return Ok(Some(Value::Fault(fault)));
                 }
             }
             _ => {
-                let mask = if comparing { scalars | Kind::NULL | Kind::COMPOSITE } else { scalars };
+                let mask = if comparing {
+                    scalars | Kind::NULL | Kind::COMPOSITE
+                } else {
+                    scalars
+                };
                 if kind.meets(mask) {
                     self.add_err_coded(
                         FaultCode::Incomplete,
@@ -574,7 +683,11 @@ impl Session {
         let expected = match op {
             Op::Subtract | Op::Add => {
                 if let Some(number) = self.decimal(value) {
-                    return Ok(Some(if op == Op::Add { value } else { self.number(number.negated(), kind) }));
+                    return Ok(Some(if op == Op::Add {
+                        value
+                    } else {
+                        self.number(number.negated(), kind)
+                    }));
                 }
                 Kind::NUMBER
             }
@@ -610,7 +723,9 @@ impl Session {
             return Ok(None);
         }
         if matches!(op, Op::Equal | Op::NotEqual) {
-            let is_literal = |s: &Self, e: ExprId| matches!(s.program.expr(e), Expr::Value(Value::Fault(LITERAL)));
+            let is_literal = |s: &Self, e: ExprId| {
+                matches!(s.program.expr(e), Expr::Value(Value::Fault(LITERAL)))
+            };
             if is_literal(self, x) {
                 return self.compare_with_bottom(y, op);
             }
@@ -665,7 +780,9 @@ impl Session {
             let fault = self.non_concrete(x, None, op);
             return Ok(Some(Value::Fault(fault)));
         };
-        let Some(content) = self.default_of(Some(value)) else { return Ok(None) };
+        let Some(content) = self.default_of(Some(value)) else {
+            return Ok(None);
+        };
         let content = self.unwrap(content);
         Ok(match content {
             Some(fault @ Value::Fault(_)) => Some(fault),
@@ -680,7 +797,13 @@ impl Session {
     fn non_concrete(&mut self, x: ExprId, value: Option<Value>, op: Op) -> crate::value::FaultId {
         let shown = value.map_or(Arg::Expr(x), Arg::Value);
         let pos = Some(self.program.span(x).pos());
-        self.new_fault(FaultCode::Incomplete, "non-concrete value {} in operand to {}", [shown, Arg::Op(op)], pos, self.node)
+        self.new_fault(
+            FaultCode::Incomplete,
+            "non-concrete value {} in operand to {}",
+            [shown, Arg::Op(op)],
+            pos,
+            self.node,
+        )
     }
 
     /// `x == _|_` and `x != _|_`: whether there is a value, as far as that is settled.
@@ -711,7 +834,9 @@ impl Session {
             None => None,
         };
         let content = match content {
-            Some(v) if !matches!(v, Value::Fault(_)) && self.kind(v).meets(Kind::COMPOSITE) => value,
+            Some(v) if !matches!(v, Value::Fault(_)) && self.kind(v).meets(Kind::COMPOSITE) => {
+                value
+            }
             other => other,
         };
         match content {
@@ -773,11 +898,20 @@ impl Session {
 
     fn remember_check(&mut self, env: EnvId, expr: ExprId, was_error: bool) {
         if let Some(work) = self[self.env_node(env)].work {
-            self[work].post_checks.push(PostCheck { env, expr, was_error });
+            self[work].post_checks.push(PostCheck {
+                env,
+                expr,
+                was_error,
+            });
         }
     }
 
-    fn eval_interpolation(&mut self, _expr: ExprId, bytes: bool, parts: &[ExprId]) -> Run<Option<Value>> {
+    fn eval_interpolation(
+        &mut self,
+        _expr: ExprId,
+        bytes: bool,
+        parts: &[ExprId],
+    ) -> Run<Option<Value>> {
         let mut out: Vec<u8> = Vec::new();
         for part in parts {
             let value = self.value(*part, Cond::SCALAR, Mode::Yield)?;
@@ -802,10 +936,15 @@ impl Session {
         match value {
             Some(Value::Str(sym)) => out.extend_from_slice(self.text(sym).as_bytes()),
             Some(Value::Bytes(id)) => out.extend_from_slice(&self.bytes[id.at()]),
-            Some(Value::Bool(value)) => out.extend_from_slice(if value { b"true" } else { b"false" }),
+            Some(Value::Bool(value)) => {
+                out.extend_from_slice(if value { b"true" } else { b"false" })
+            }
             Some(Value::Fault(_)) => {}
             Some(value) if self.decimal(value).is_some() => {
-                let text = self.decimal(value).map(|d| d.to_string()).unwrap_or_default();
+                let text = self
+                    .decimal(value)
+                    .map(|d| d.to_string())
+                    .unwrap_or_default();
                 out.extend_from_slice(text.as_bytes());
             }
             other => {
@@ -844,7 +983,12 @@ impl Session {
         }
     }
 
-    fn eval_slice(&mut self, base: ExprId, low: Option<ExprId>, high: Option<ExprId>) -> Run<Option<Value>> {
+    fn eval_slice(
+        &mut self,
+        base: ExprId,
+        low: Option<ExprId>,
+        high: Option<ExprId>,
+    ) -> Run<Option<Value>> {
         let value = self.value(base, Cond::FIELD_SET, Mode::Yield)?;
         let (length, elements) = match value {
             None => {
@@ -883,15 +1027,28 @@ impl Session {
             Some(high) => self.slice_index(high)?,
             None => Some(length),
         };
-        let (Some(from), Some(to)) = (from, to) else { return Ok(None) };
+        let (Some(from), Some(to)) = (from, to) else {
+            return Ok(None);
+        };
         if to > length {
-            let fault =
-                self.new_fault(FaultCode::Eval, "index {} out of range", [Arg::Count(to as u64)], self.pos, self.node);
+            let fault = self.new_fault(
+                FaultCode::Eval,
+                "index {} out of range",
+                [Arg::Count(to as u64)],
+                self.pos,
+                self.node,
+            );
             return Ok(Some(Value::Fault(fault)));
         }
         if from > to {
             let args = [Arg::Count(from as u64), Arg::Count(to as u64)];
-            let fault = self.new_fault(FaultCode::Eval, "invalid slice index: {} > {}", args, self.pos, self.node);
+            let fault = self.new_fault(
+                FaultCode::Eval,
+                "invalid slice index: {} > {}",
+                args,
+                self.pos,
+                self.node,
+            );
             return Ok(Some(Value::Fault(fault)));
         }
         match (elements, value) {
@@ -911,7 +1068,11 @@ impl Session {
             Some(Value::Fault(_)) => None,
             Some(other) => {
                 let kind = self.kind(other);
-                let code = if self.is_concrete(other) { FaultCode::Eval } else { FaultCode::Incomplete };
+                let code = if self.is_concrete(other) {
+                    FaultCode::Eval
+                } else {
+                    FaultCode::Incomplete
+                };
                 self.add_err_coded(
                     code,
                     "cannot use {} (type {}) as slice index",
@@ -945,7 +1106,11 @@ impl Session {
             Some(Value::Int(index)) => match u32::try_from(index) {
                 Ok(index) if index < (1 << 28) => Some(Label::new(LabelKind::Index, index)),
                 _ => {
-                    let what = if index < 0 { "invalid index {} (index must be non-negative)" } else { "index {} is too large" };
+                    let what = if index < 0 {
+                        "invalid index {} (index must be non-negative)"
+                    } else {
+                        "index {} is too large"
+                    };
                     self.add_err_coded(FaultCode::Eval, what, [Arg::Expr(expr)], pos, self.node);
                     None
                 }

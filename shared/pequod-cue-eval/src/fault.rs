@@ -12,10 +12,16 @@ use crate::program::ExprId;
 use crate::session::{CYCLE, Origin, Session};
 use crate::value::{Arg, Base, Fault, FaultCode, FaultId, NodeId, Problem, Value, WorkId};
 
-impl Session {
+impl Session<'_> {
     pub(crate) fn add_fixed_faults(&mut self) {
         self.new_fault(FaultCode::Cycle, "cycle error", [], None, None);
-        self.new_fault(FaultCode::Literal, "explicit error (_|_ literal) in source", [], None, None);
+        self.new_fault(
+            FaultCode::Literal,
+            "explicit error (_|_ literal) in source",
+            [],
+            None,
+            None,
+        );
     }
 
     pub(crate) fn new_fault<const N: usize>(
@@ -54,7 +60,11 @@ impl Session {
     }
 
     /// An error of the class that no input repairs, in the context.
-    pub(crate) fn add_err_problem<const N: usize>(&mut self, template: &'static str, args: [Arg; N]) {
+    pub(crate) fn add_err_problem<const N: usize>(
+        &mut self,
+        template: &'static str,
+        args: [Arg; N],
+    ) {
         self.add_err_coded(FaultCode::Eval, template, args, self.pos, self.node);
     }
 
@@ -80,7 +90,13 @@ impl Session {
         self[work].faults = self.combine(self[work].faults, Some(fault));
     }
 
-    pub(crate) fn add_problem<const N: usize>(&mut self, work: WorkId, template: &'static str, args: [Arg; N], pos: Option<Pos>) {
+    pub(crate) fn add_problem<const N: usize>(
+        &mut self,
+        work: WorkId,
+        template: &'static str,
+        args: [Arg; N],
+        pos: Option<Pos>,
+    ) {
         self.add_work_fault(work, FaultCode::Eval, template, args, pos);
     }
 
@@ -100,24 +116,60 @@ impl Session {
     pub(crate) fn report_conflict(&mut self, work: WorkId, a: Origin, b: Origin) {
         let (x, y) = (self.kind(a.value), self.kind(b.value));
         if x == y {
-            self.add_problem(work, "conflicting values {} and {}", [Arg::Value(b.value), Arg::Value(a.value)], None);
+            self.add_problem(
+                work,
+                "conflicting values {} and {}",
+                [Arg::Value(b.value), Arg::Value(a.value)],
+                None,
+            );
         } else {
-            let args = [Arg::Value(b.value), Arg::Value(a.value), Arg::Kind(y), Arg::Kind(x)];
-            self.add_problem(work, "conflicting values {} and {} (mismatched types {} and {})", args, None);
+            let args = [
+                Arg::Value(b.value),
+                Arg::Value(a.value),
+                Arg::Kind(y),
+                Arg::Kind(x),
+            ];
+            self.add_problem(
+                work,
+                "conflicting values {} and {} (mismatched types {} and {})",
+                args,
+                None,
+            );
         }
         self.at_both(work, b.pos, a.pos);
     }
 
-    pub(crate) fn report_type_conflict(&mut self, work: WorkId, a: Origin, a_kind: Kind, b: Origin, b_kind: Kind) {
-        let args = [Arg::Value(a.value), Arg::Value(b.value), Arg::Kind(a_kind), Arg::Kind(b_kind)];
-        self.add_problem(work, "conflicting values {} and {} (mismatched types {} and {})", args, None);
+    pub(crate) fn report_type_conflict(
+        &mut self,
+        work: WorkId,
+        a: Origin,
+        a_kind: Kind,
+        b: Origin,
+        b_kind: Kind,
+    ) {
+        let args = [
+            Arg::Value(a.value),
+            Arg::Value(b.value),
+            Arg::Kind(a_kind),
+            Arg::Kind(b_kind),
+        ];
+        self.add_problem(
+            work,
+            "conflicting values {} and {} (mismatched types {} and {})",
+            args,
+            None,
+        );
         self.at_both(work, a.pos, b.pos);
     }
 
     /// Gives the latest problem of a node its two places.
     fn at_both(&mut self, work: WorkId, a: Option<Pos>, b: Option<Pos>) {
-        let Some(fault) = self[work].faults else { return };
-        let Some(problem) = self[fault].problems.last().copied() else { return };
+        let Some(fault) = self[work].faults else {
+            return;
+        };
+        let Some(problem) = self[fault].problems.last().copied() else {
+            return;
+        };
         let positions = a.into_iter().chain(b);
         self.problems[problem as usize].others.extend(positions);
     }
@@ -131,7 +183,9 @@ impl Session {
 
     /// Two errors as one. A final one hides those that more input could repair.
     pub(crate) fn combine(&mut self, a: Option<FaultId>, b: Option<FaultId>) -> Option<FaultId> {
-        let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
+        let (Some(a), Some(b)) = (a, b) else {
+            return a.or(b);
+        };
         if a == b {
             return Some(a);
         }
@@ -179,7 +233,12 @@ impl Session {
                 self[node].base = Base::Value(Value::Fault(id));
             }
             _ => {
-                let id = self.push_fault(Fault { node: Some(node), child: true, recursive: true, ..below });
+                let id = self.push_fault(Fault {
+                    node: Some(node),
+                    child: true,
+                    recursive: true,
+                    ..below
+                });
                 self[node].base = Base::Value(Value::Fault(id));
             }
         }

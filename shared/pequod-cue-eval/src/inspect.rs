@@ -8,7 +8,7 @@ use crate::program::{Decl, Sym};
 use crate::session::{CYCLE, Elem, Node, Session, Status};
 use crate::value::{Arg, Base, BytesId, ConjunctionId, FaultCode, NodeId, Num, NumId, Op, Value};
 
-impl Session {
+impl Session<'_> {
     /// The types a value may have.
     pub(crate) fn kind(&self, value: Value) -> Kind {
         match value {
@@ -30,15 +30,20 @@ impl Session {
             }
             Value::Validator(id) => {
                 let builtin = self.validators[id.at()].builtin;
-                self.program.builtins[builtin as usize].params.first().copied().unwrap_or(Kind::TOP)
+                self.program.builtins[builtin as usize]
+                    .params
+                    .first()
+                    .copied()
+                    .unwrap_or(Kind::TOP)
             }
             Value::Builtin(_) => Kind::FUNC,
-            Value::Conjunction(id) => {
-                self.conjunctions[id.at()].iter().fold(Kind::TOP, |kind, v| kind & self.kind(*v))
-            }
-            Value::Disjunction(id) => {
-                self.disjunctions[id.at()].values.iter().fold(Kind::BOTTOM, |kind, v| kind | self.kind(*v))
-            }
+            Value::Conjunction(id) => self.conjunctions[id.at()]
+                .iter()
+                .fold(Kind::TOP, |kind, v| kind & self.kind(*v)),
+            Value::Disjunction(id) => self.disjunctions[id.at()]
+                .values
+                .iter()
+                .fold(Kind::BOTTOM, |kind, v| kind | self.kind(*v)),
             Value::Fault(_) => Kind::BOTTOM,
             Value::Node(node) => self.node_kind(node),
         }
@@ -69,7 +74,9 @@ impl Session {
 
     /// The content of a node: what it stands for, as far as known.
     pub(crate) fn unwrap(&self, value: Value) -> Option<Value> {
-        let Value::Node(node) = value else { return Some(value) };
+        let Value::Node(node) = value else {
+            return Some(value);
+        };
         let node = self.deref(node);
         if let Some(work) = self[node].work
             && self.is_cycle_base(self[node].base)
@@ -104,8 +111,9 @@ impl Session {
             | Value::Disjunction(_)
             | Value::Fault(_) => false,
             Value::Node(node) => match self[self.deref(node)].base {
-                Base::None => false,
-                Base::Struct | Base::List { .. } | Base::Value(Value::Fault(_)) => true,
+                Base::None | Base::Struct | Base::List { .. } | Base::Value(Value::Fault(_)) => {
+                    true
+                }
                 Base::Value(value) => self.is_concrete(value),
             },
         }
@@ -231,7 +239,10 @@ impl Session {
 
     /// A finished list of nodes that live elsewhere.
     pub(crate) fn list_of_nodes(&mut self, elements: &[NodeId]) -> Value {
-        let values: Vec<_> = elements.iter().map(|element| Value::Node(*element)).collect();
+        let values: Vec<_> = elements
+            .iter()
+            .map(|element| Value::Node(*element))
+            .collect();
         self.list_of(&values)
     }
 
@@ -251,7 +262,11 @@ impl Session {
                     copy.status = Status::Final;
                     copy
                 }
-                other => Node { base: Base::Value(*other), status: Status::Final, ..Node::default() },
+                other => Node {
+                    base: Base::Value(*other),
+                    status: Status::Final,
+                    ..Node::default()
+                },
             };
             node.parent = Some(list);
             node.label = label;
@@ -263,7 +278,10 @@ impl Session {
 
     /// Where a node was written first.
     pub(crate) fn node_pos(&self, node: NodeId) -> Option<Pos> {
-        self[node].conjuncts.iter().find_map(|c| self.elem_pos(c.elem))
+        self[node]
+            .conjuncts
+            .iter()
+            .find_map(|c| self.elem_pos(c.elem))
     }
 
     pub(crate) fn elem_pos(&self, elem: Elem) -> Option<Pos> {

@@ -175,7 +175,10 @@ impl Label {
 
     /// `#a` or `_#a`.
     pub const fn is_definition(self) -> bool {
-        matches!(self.kind(), LabelKind::Definition | LabelKind::HiddenDefinition)
+        matches!(
+            self.kind(),
+            LabelKind::Definition | LabelKind::HiddenDefinition
+        )
     }
 
     /// `_a` or `_#a`.

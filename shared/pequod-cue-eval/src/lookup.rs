@@ -7,9 +7,16 @@ use crate::sched::{Cond, Mode, State};
 use crate::session::{Node, Run, Session};
 use crate::value::{Arg, Base, FaultCode, NodeId, Value};
 
-impl Session {
+impl Session<'_> {
     /// The arc of a label, or an error in the context.
-    pub(crate) fn lookup(&mut self, node: NodeId, pos: Option<Pos>, label: Label, needs: Cond, mode: Mode) -> Run<Option<NodeId>> {
+    pub(crate) fn lookup(
+        &mut self,
+        node: NodeId,
+        pos: Option<Pos>,
+        label: Label,
+        needs: Cond,
+        mode: Mode,
+    ) -> Run<Option<NodeId>> {
         let found = self.find_field(node, pos, label, needs, mode)?;
         if found.is_none() && self.records && self[node].external {
             self.record_read(node, Some(label));
@@ -17,7 +24,14 @@ impl Session {
         Ok(found)
     }
 
-    fn find_field(&mut self, node: NodeId, pos: Option<Pos>, label: Label, needs: Cond, mode: Mode) -> Run<Option<NodeId>> {
+    fn find_field(
+        &mut self,
+        node: NodeId,
+        pos: Option<Pos>,
+        label: Label,
+        needs: Cond,
+        mode: Mode,
+    ) -> Run<Option<NodeId>> {
         let mut node = self.deref(node);
         let mut state = self.work(node)?;
         if let Some(work) = state {
@@ -31,7 +45,11 @@ impl Session {
                 self.signal(work, Cond::ANCESTORS)?;
             }
             if !self.all_tasks_started(work) {
-                self.process(work, Cond::VALUE.or(Cond::FIELD_CONJUNCTS).or(Cond::TASKS), Mode::Attempt)?;
+                self.process(
+                    work,
+                    Cond::VALUE.or(Cond::FIELD_CONJUNCTS).or(Cond::TASKS),
+                    Mode::Attempt,
+                )?;
                 self.update_scalar(work)?;
             }
         }
@@ -127,10 +145,12 @@ impl Session {
             }
             Presence::Pending
                 if arc_state.is_some_and(|work| {
-                    self[work]
-                        .parent_tasks
-                        .iter()
-                        .any(|t| matches!(self[*t].state, State::Running | State::Waiting | State::Failed))
+                    self[work].parent_tasks.iter().any(|t| {
+                        matches!(
+                            self[*t].state,
+                            State::Running | State::Waiting | State::Failed
+                        )
+                    })
                 }) =>
             {
                 self.add_err_coded(
@@ -181,18 +201,35 @@ impl Session {
     }
 
     /// Reports that a field is not there. Whether that is final depends on whether it could be.
-    pub(crate) fn field_error(&mut self, node: NodeId, label: Label, pos: Option<Pos>, cycle: bool) -> Run<()> {
+    pub(crate) fn field_error(
+        &mut self,
+        node: NodeId,
+        label: Label,
+        pos: Option<Pos>,
+        cycle: bool,
+    ) -> Run<()> {
         let mut code = FaultCode::Incomplete;
         let state_fault = self[node].work.and_then(|work| self[work].faults);
-        if let Some(fault) = self.fault_of(node).filter(|fault| *fault != crate::session::CYCLE) {
+        if let Some(fault) = self
+            .fault_of(node)
+            .filter(|fault| *fault != crate::session::CYCLE)
+        {
             code = self[fault].code;
-        } else if let Some(fault) = state_fault.filter(|fault| self[*fault].code == FaultCode::Cycle) {
+        } else if let Some(fault) =
+            state_fault.filter(|fault| self[*fault].code == FaultCode::Cycle)
+        {
             code = self[fault].code;
         } else if !self.accepts(node, label)? {
             code = FaultCode::Eval;
         }
         if cycle {
-            self.add_err_coded(code, "cyclic reference to field {}", [Arg::Label(label)], pos, Some(node));
+            self.add_err_coded(
+                code,
+                "cyclic reference to field {}",
+                [Arg::Label(label)],
+                pos,
+                Some(node),
+            );
         } else if label.is_index() {
             let length = self.elements(node).len() as u64;
             self.add_err_coded(
@@ -203,14 +240,26 @@ impl Session {
                 Some(node),
             );
         } else {
-            self.add_err_coded(code, "undefined field: {}", [Arg::Label(label)], pos, Some(node));
+            self.add_err_coded(
+                code,
+                "undefined field: {}",
+                [Arg::Label(label)],
+                pos,
+                Some(node),
+            );
         }
         Ok(())
     }
 
     pub(crate) fn undefined_field(&mut self, node: NodeId) {
         let label = self[node].label;
-        self.add_err_coded(FaultCode::Incomplete, "undefined field: {}", [Arg::Label(label)], self.pos, Some(node));
+        self.add_err_coded(
+            FaultCode::Incomplete,
+            "undefined field: {}",
+            [Arg::Label(label)],
+            self.pos,
+            Some(node),
+        );
     }
 
     pub(crate) fn is_closed_struct(&self, node: NodeId) -> bool {
@@ -267,7 +316,12 @@ impl Session {
 
     /// The elements of a list.
     pub(crate) fn elements(&self, node: NodeId) -> Vec<NodeId> {
-        self[node].arcs.iter().copied().filter(|arc| self[*arc].label.is_index()).collect()
+        self[node]
+            .arcs
+            .iter()
+            .copied()
+            .filter(|arc| self[*arc].label.is_index())
+            .collect()
     }
 
     /// Remembers who read what under an external root.
@@ -293,6 +347,8 @@ impl Session {
     }
 
     fn reader(&self) -> Option<NodeId> {
-        self.current_task().map(|task| self[self[task].work].node).or(self.node)
+        self.current_task()
+            .map(|task| self[self[task].work].node)
+            .or(self.node)
     }
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use pequod_cue_num::Decimal;
-use regex_automata::meta::Regex;
+use pequod_cue_regex::Regex;
 
 use crate::kind::Kind;
 use crate::program::Sym;
@@ -14,7 +14,7 @@ use crate::value::{Arg, Bound, FaultCode, FaultId, NodeId, Op, Value};
 /// How often a string may be repeated by `*`.
 const MAX_REPEAT: i64 = 1_000_000;
 
-impl Session {
+impl Session<'_> {
     /// Applies an operator to two concrete values. Errors are values.
     pub(crate) fn binary(&mut self, op: Op, left: Value, right: Value) -> Run<Value> {
         let (left, right) = (self.scalar_of(left), self.scalar_of(right));
@@ -46,7 +46,11 @@ impl Session {
                 if let (Value::Bool(a), Value::Bool(b)) = (left, right) {
                     return Ok(Value::Bool(if op == Op::BoolAnd { a && b } else { a || b }));
                 }
-                let wrong = if matches!(left, Value::Bool(_)) { right } else { left };
+                let wrong = if matches!(left, Value::Bool(_)) {
+                    right
+                } else {
+                    left
+                };
                 let kind = self.kind(wrong);
                 let args = [Arg::Value(wrong), Arg::Kind(kind), Arg::Op(op)];
                 return Ok(self.eval_fault("cannot use {} (type {}) as type bool in {}", args));
@@ -56,10 +60,14 @@ impl Session {
                     let Some(regex) = self.regex(pattern)? else {
                         return Ok(self.errs.take().map_or(Value::Bool(false), Value::Fault));
                     };
-                    let found = regex.is_match(self.text(text).as_bytes());
+                    let found = regex.is_match(self.text(text));
                     return Ok(Value::Bool(found == (op == Op::Match)));
                 }
-                let wrong = if matches!(left, Value::Str(_)) { right } else { left };
+                let wrong = if matches!(left, Value::Str(_)) {
+                    right
+                } else {
+                    left
+                };
                 let kind = self.kind(wrong);
                 let args = [Arg::Value(wrong), Arg::Kind(kind), Arg::Op(op)];
                 return Ok(self.eval_fault("cannot use {} (type {}) as type string in {}", args));
@@ -88,7 +96,11 @@ impl Session {
             _ => {}
         }
         if let Some((a, b)) = numbers {
-            let kind = if op == Op::Divide || lk != rk { Kind::FLOAT } else { lk };
+            let kind = if op == Op::Divide || lk != rk {
+                Kind::FLOAT
+            } else {
+                lk
+            };
             let result = match op {
                 Op::Add => a.add(&b),
                 Op::Subtract => a.subtract(&b),
@@ -98,24 +110,43 @@ impl Session {
             };
             return Ok(match result {
                 Ok(number) => self.number(number, kind),
-                Err(error) => self.eval_fault("failed arithmetic: {}", [Arg::Text(error.to_string())]),
+                Err(error) => {
+                    self.eval_fault("failed arithmetic: {}", [Arg::Text(error.to_string())])
+                }
             });
         }
         if op == Op::Subtract {
-            let wrong = if self.decimal(left).is_some() { right } else { left };
+            let wrong = if self.decimal(left).is_some() {
+                right
+            } else {
+                left
+            };
             let kind = self.kind(wrong);
-            return Ok(self.eval_fault("cannot use {} (type {}) as type number in -", [Arg::Value(wrong), Arg::Kind(kind)]));
+            return Ok(self.eval_fault(
+                "cannot use {} (type {}) as type number in -",
+                [Arg::Value(wrong), Arg::Kind(kind)],
+            ));
         }
         Ok(self.invalid_operands(op, left, right))
     }
 
-    pub(crate) fn eval_fault<const N: usize>(&mut self, template: &'static str, args: [Arg; N]) -> Value {
+    pub(crate) fn eval_fault<const N: usize>(
+        &mut self,
+        template: &'static str,
+        args: [Arg; N],
+    ) -> Value {
         Value::Fault(self.new_fault(FaultCode::Eval, template, args, self.pos, self.node))
     }
 
     fn invalid_operands(&mut self, op: Op, left: Value, right: Value) -> Value {
         let (lk, rk) = (self.kind(left), self.kind(right));
-        let args = [Arg::Value(left), Arg::Value(right), Arg::Op(op), Arg::Kind(lk), Arg::Kind(rk)];
+        let args = [
+            Arg::Value(left),
+            Arg::Value(right),
+            Arg::Op(op),
+            Arg::Kind(lk),
+            Arg::Kind(rk),
+        ];
         self.eval_fault("invalid operands {} and {} to '{}' (type {} and {})", args)
     }
 
@@ -154,7 +185,8 @@ impl Session {
             (Value::Str(_) | Value::Bytes(_), Value::Int(count)) => (left, count),
             (Value::Int(count), Value::Str(_) | Value::Bytes(_)) => (right, count),
             _ => {
-                let list_times = |a: Value, b: Value| self.kind(a) == Kind::LIST && self.kind(b) == Kind::INT;
+                let list_times =
+                    |a: Value, b: Value| self.kind(a) == Kind::LIST && self.kind(b) == Kind::INT;
                 if list_times(left, right) || list_times(right, left) {
                     return Ok(Some(self.eval_fault(
                         "Multiplication of lists is superseded by list.Repeat; see https://cuelang.org/e/v0.11-list-arithmetic",
@@ -164,12 +196,20 @@ impl Session {
                 return Ok(None);
             }
         };
-        let name = if matches!(what, Value::Str(_)) { "string multiplication" } else { "bytes multiplication" };
+        let name = if matches!(what, Value::Str(_)) {
+            "string multiplication"
+        } else {
+            "bytes multiplication"
+        };
         let Some(times) = usize::try_from(count).ok().filter(|_| count <= MAX_REPEAT) else {
             let value = if count < 0 {
                 self.eval_fault("cannot convert negative number to uint64", [])
             } else {
-                let args = [Arg::Text(name.to_owned()), Arg::Count(count.unsigned_abs()), Arg::Count(MAX_REPEAT.unsigned_abs())];
+                let args = [
+                    Arg::Text(name.to_owned()),
+                    Arg::Count(count.unsigned_abs()),
+                    Arg::Count(MAX_REPEAT.unsigned_abs()),
+                ];
                 self.eval_fault("{} count {} exceeds limit of {}", args)
             };
             return Ok(Some(value));
@@ -196,7 +236,9 @@ impl Session {
 
     fn order(&self, left: Value, right: Value) -> Option<Ordering> {
         match (left, right) {
-            (Value::Str(a), Value::Str(b)) => Some(self.text(a).as_bytes().cmp(self.text(b).as_bytes())),
+            (Value::Str(a), Value::Str(b)) => {
+                Some(self.text(a).as_bytes().cmp(self.text(b).as_bytes()))
+            }
             (Value::Bytes(a), Value::Bytes(b)) => Some(self.bytes[a.at()].cmp(&self.bytes[b.at()])),
             (Value::Int(a), Value::Int(b)) => Some(a.cmp(&b)),
             _ => Some(self.decimal(left)?.compare(&self.decimal(right)?)),
@@ -213,15 +255,14 @@ impl Session {
             return Ok(known);
         }
         let text = self.text(pattern).clone();
-        match crate::regex::compile(&text) {
+        match Regex::new(&text) {
             Ok(regex) => {
                 let regex = Arc::new(regex);
                 self.regexes.insert(pattern, Some(regex.clone()));
                 Ok(Some(regex))
             }
-            Err(crate::regex::RegexError::Unsupported(feature)) => self.unsupported(feature),
-            Err(crate::regex::RegexError::Invalid(why)) => {
-                self.add_err_problem("invalid regexp: {}", [Arg::Text(why)]);
+            Err(error) => {
+                self.add_err_problem("invalid regexp: {}", [Arg::Text(error.to_string())]);
                 self.regexes.insert(pattern, None);
                 Ok(None)
             }
@@ -232,7 +273,9 @@ impl Session {
 
     /// Two bounds as one, if one says it all; an error if nothing satisfies both.
     pub(crate) fn simplify_bounds(&mut self, kind: Kind, x: Value, y: Value) -> Run<Option<Value>> {
-        let (Value::Bound(xb), Value::Bound(yb)) = (x, y) else { return Ok(None) };
+        let (Value::Bound(xb), Value::Bound(yb)) = (x, y) else {
+            return Ok(None);
+        };
         let (a, b) = (self.bound(xb), self.bound(yb));
         let (ca, cb) = (category(a.op), category(b.op));
         if ca == cb {
@@ -279,7 +322,14 @@ impl Session {
         Ok(result == Value::Bool(true))
     }
 
-    fn opposite_bounds(&mut self, kind: Kind, low: Bound, high: Bound, vlow: Value, vhigh: Value) -> Option<Value> {
+    fn opposite_bounds(
+        &mut self,
+        kind: Kind,
+        low: Bound,
+        high: Bound,
+        vlow: Value,
+        vhigh: Value,
+    ) -> Option<Value> {
         let inclusive = low.op == Op::GreaterEqual && high.op == Op::LessEqual;
         if kind == Kind::STRING || kind == Kind::BYTES {
             let fits = match (low.value, high.value) {
@@ -306,10 +356,18 @@ impl Session {
         let whole = !kind.meets(Kind::FLOAT);
         if whole {
             if lo.exponent() < 0 {
-                lo = if low.op == Op::GreaterEqual { lo.ceil() } else { lo.floor() };
+                lo = if low.op == Op::GreaterEqual {
+                    lo.ceil()
+                } else {
+                    lo.floor()
+                };
             }
             if hi.exponent() < 0 {
-                hi = if high.op == Op::LessEqual { hi.floor() } else { hi.ceil() };
+                hi = if high.op == Op::LessEqual {
+                    hi.floor()
+                } else {
+                    hi.ceil()
+                };
             }
         }
         let difference = hi.subtract(&lo).ok()?;
@@ -325,30 +383,49 @@ impl Session {
             return incompatible(self, vhigh, vlow);
         }
         if difference.is_zero() {
-            return if inclusive { None } else { incompatible(self, vhigh, vlow) };
+            return if inclusive {
+                None
+            } else {
+                incompatible(self, vhigh, vlow)
+            };
         }
         let one = difference.compare(&Decimal::from_i64(1)).is_eq();
         if one && whole && low.op == Op::Greater && high.op == Op::Less {
-            return Some(self.eval_fault("incompatible integer bounds {} and {}", [Arg::Value(vlow), Arg::Value(vhigh)]));
+            return Some(self.eval_fault(
+                "incompatible integer bounds {} and {}",
+                [Arg::Value(vlow), Arg::Value(vhigh)],
+            ));
         }
         None
     }
 
     /// An error if a value is out of bounds.
     pub(crate) fn validate_bound(&mut self, bound: Origin, value: Value) -> Run<Option<FaultId>> {
-        let Value::Bound(id) = bound.value else { return Ok(None) };
+        let Value::Bound(id) = bound.value else {
+            return Ok(None);
+        };
         let b = self.bound(id);
         Ok(match self.binary(b.op, value, b.value)? {
             Value::Bool(true) => None,
             Value::Fault(fault) => Some(fault),
             _ => {
                 let args = [Arg::Value(value), Arg::Value(bound.value)];
-                let fault = self.new_fault(FaultCode::Eval, "invalid value {} (out of bound {})", args, bound.pos, self.node);
+                let fault = self.new_fault(
+                    FaultCode::Eval,
+                    "invalid value {} (out of bound {})",
+                    args,
+                    bound.pos,
+                    self.node,
+                );
                 let problem = self[fault].problems[0] as usize;
                 let others: Vec<_> = self
                     .node
                     .map(|node| {
-                        self[node].conjuncts.iter().filter_map(|c| self.elem_pos(c.elem)).collect()
+                        self[node]
+                            .conjuncts
+                            .iter()
+                            .filter_map(|c| self.elem_pos(c.elem))
+                            .collect()
                     })
                     .unwrap_or_default();
                 self.problems[problem].others.extend(others);
@@ -358,8 +435,15 @@ impl Session {
     }
 
     /// An error if a value fails a check: a bound, or a validator.
-    pub(crate) fn validate_check(&mut self, c: Conjunct, pos: Option<pequod_cue_syntax::Pos>, node: NodeId) -> Run<Option<FaultId>> {
-        let Elem::Value(check) = c.elem else { return Ok(None) };
+    pub(crate) fn validate_check(
+        &mut self,
+        c: Conjunct,
+        pos: Option<pequod_cue_syntax::Pos>,
+        node: NodeId,
+    ) -> Run<Option<FaultId>> {
+        let Elem::Value(check) = c.elem else {
+            return Ok(None);
+        };
         let saved = self.save();
         self.env = c.env;
         self.close = c.close;

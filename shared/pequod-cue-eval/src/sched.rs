@@ -57,7 +57,10 @@ impl Cond {
     const AUTO: Self = Self::SCALAR.or(Self::PRESENCE);
 
     /// A conjunct of which nothing is known beforehand.
-    pub const GENERIC: Self = Self::TASKS.or(Self::SCALAR).or(Self::VALUE).or(Self::FIELD_CONJUNCTS);
+    pub const GENERIC: Self = Self::TASKS
+        .or(Self::SCALAR)
+        .or(Self::VALUE)
+        .or(Self::FIELD_CONJUNCTS);
     /// A conjunct that only adds fields.
     pub const FIELDS: Self = Self::TASKS.or(Self::FIELD_CONJUNCTS).or(Self::VALUE);
     /// What asking for a scalar asks for.
@@ -183,8 +186,15 @@ pub struct Task {
     pub(crate) close: Close,
 }
 
-impl Session {
-    pub(crate) fn schedule(&mut self, kind: Kind, work: WorkId, env: Option<EnvId>, elem: Elem, close: Close) -> Run<()> {
+impl Session<'_> {
+    pub(crate) fn schedule(
+        &mut self,
+        kind: Kind,
+        work: WorkId,
+        env: Option<EnvId>,
+        elem: Elem,
+        close: Close,
+    ) -> Run<()> {
         let id = TaskId(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX));
         self.meter.charge_bytes(size_of::<Task>());
         self.tasks.push(Task {
@@ -230,7 +240,11 @@ impl Session {
     /// Whether conditions are met. What no task provides counts as met once the node has started.
     pub(crate) fn meets(&self, work: WorkId, needs: Cond) -> bool {
         let w = &self[work];
-        let needs = if w.started { needs.and(w.provided) } else { needs };
+        let needs = if w.started {
+            needs.and(w.provided)
+        } else {
+            needs
+        };
         w.completed.has(needs)
     }
 
@@ -271,7 +285,10 @@ impl Session {
                 let id = self[work].tasks[next];
                 next += 1;
                 let task = &self[id];
-                if task.state == State::Ready && task.completes.any(select) && !gates.hold_back(task) {
+                if task.state == State::Ready
+                    && task.completes.any(select)
+                    && !gates.hold_back(task)
+                {
                     self.run_task(id, mode)?;
                 }
             }
@@ -323,7 +340,9 @@ impl Session {
         }
         let count = self.blocking.len();
         for at in 0..count {
-            let Some(task) = self.blocking.get(at).copied() else { break };
+            let Some(task) = self.blocking.get(at).copied() else {
+                break;
+            };
             if self[task].defunct {
                 continue;
             }
@@ -397,7 +416,9 @@ impl Session {
             }
             _ => {}
         }
-        if known.has(Cond::VALUE) && matches!(self[node].presence, Presence::Member | Presence::Absent) {
+        if known.has(Cond::VALUE)
+            && matches!(self[node].presence, Presence::Member | Presence::Absent)
+        {
             known = known.or(Cond::SCALAR);
         }
         if known.has(Cond::FIELD_CONJUNCTS.or(Cond::NEED_TASKS)) {
@@ -405,7 +426,12 @@ impl Session {
             if w.counters[TASKS_AT] > 0 || w.counters[FIELD_CONJUNCTS_AT] > 0 {
                 return known;
             }
-            let pending = || self[node].arcs.iter().any(|arc| self[*arc].presence == Presence::Pending);
+            let pending = || {
+                self[node]
+                    .arcs
+                    .iter()
+                    .any(|arc| self[*arc].presence == Presence::Pending)
+            };
             if known.has(Cond::SUB_FIELDS) || !pending() {
                 known = known.or(Cond::FIELD_SET);
             }
@@ -427,7 +453,9 @@ impl Session {
         w.completed = w.completed.or(more);
         w.frozen = w.frozen.or(freeze);
         for at in 0..self[work].blocking.len() {
-            let Some(task) = self[work].blocking.get(at).copied() else { break };
+            let Some(task) = self[work].blocking.get(at).copied() else {
+                break;
+            };
             if self[work].completed.has(self[task].wait_cond) {
                 self[task].wait_cond = Cond::NEVER;
                 self[task].waits_for = None;
@@ -454,7 +482,10 @@ impl Session {
         let current = self.current_task();
         let without = cond.without(Cond::FIELD_SET);
         let w = &self[work];
-        if w.parent_tasks.iter().any(|t| self[*t].state < State::Done && Some(*t) != current) {
+        if w.parent_tasks
+            .iter()
+            .any(|t| self[*t].state < State::Done && Some(*t) != current)
+        {
             return without;
         }
         for id in &w.tasks {
@@ -472,15 +503,24 @@ impl Session {
     }
 
     pub(crate) fn parent_task_active(&self, work: WorkId) -> bool {
-        self[work].parent_tasks.iter().any(|t| self[*t].state < State::Done)
+        self[work]
+            .parent_tasks
+            .iter()
+            .any(|t| self[*t].state < State::Done)
     }
 
     pub(crate) fn all_tasks_started(&self, work: WorkId) -> bool {
-        self[work].tasks.iter().all(|t| self[*t].state != State::Ready)
+        self[work]
+            .tasks
+            .iter()
+            .all(|t| self[*t].state != State::Ready)
     }
 
     pub(crate) fn all_tasks_finished(&self, work: WorkId) -> bool {
-        self[work].tasks.iter().all(|t| self[*t].state >= State::Done)
+        self[work]
+            .tasks
+            .iter()
+            .all(|t| self[*t].state >= State::Done)
     }
 
     pub(crate) fn pending_tasks(&self, work: WorkId) -> bool {
@@ -538,7 +578,9 @@ impl Session {
         }
         self[id].state = State::Running;
         self[id].fault = None;
-        let ran = self.deeper(|s| s.perform(id, mode)).and_then(|()| self.end_task(id, work));
+        let ran = self
+            .deeper(|s| s.perform(id, mode))
+            .and_then(|()| self.end_task(id, work));
         // A disjunction runs in the caller's context of errors; everything else has its own.
         let errs = self.errs;
         let shares_errs = self[id].env.is_none();
@@ -558,7 +600,11 @@ impl Session {
             Err(Stop::Poison) => Err(Stop::Poison),
             Err(Stop::Yield) => {
                 if self[id].state == State::Running {
-                    self[id].state = if self[id].fault.is_some() { State::Failed } else { State::Done };
+                    self[id].state = if self[id].fault.is_some() {
+                        State::Failed
+                    } else {
+                        State::Done
+                    };
                 }
                 Ok(())
             }
@@ -585,7 +631,11 @@ impl Session {
         self[id].wait_cond = Cond::NEVER;
         let fault = self.combine(self[id].fault, errs);
         self[id].fault = fault;
-        self[id].state = if fault.is_some() { State::Failed } else { State::Done };
+        self[id].state = if fault.is_some() {
+            State::Failed
+        } else {
+            State::Done
+        };
         if let Some(fault) = fault {
             self.add_fault(work, fault);
         }
@@ -687,8 +737,12 @@ struct Gates {
 }
 
 impl Gates {
-    fn of(session: &Session, work: WorkId) -> Self {
-        let mut gates = Self { comprehension: false, inserting: false, disjunction: false };
+    fn of(session: &Session<'_>, work: WorkId) -> Self {
+        let mut gates = Self {
+            comprehension: false,
+            inserting: false,
+            disjunction: false,
+        };
         for id in &session[work].tasks {
             let task = &session[*id];
             if task.state == State::Running && task.kind == Kind::Comprehension {

@@ -60,7 +60,10 @@ pub struct Conjunct {
 
 /// Where a conjunct comes from: what closes it, and by which references it was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "independent marks of one conjunct")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent marks of one conjunct"
+)]
 pub struct Close {
     /// The id evidence is given by; 0 is none.
     pub id: u32,
@@ -135,18 +138,32 @@ pub struct Pattern {
     pub constraint: NodeId,
 }
 
-/// A struct literal that was unified into a node; for the order of fields.
+/// A struct that was unified into a node; for the order of fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     /// Which.
-    pub lit: StructId,
+    pub source: ShapeSource,
     /// The run of a comprehension it belongs to; 0 is none.
     pub comp: u32,
+    /// How often it came again.
+    pub repeats: u32,
+}
+
+/// Where a shape comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShapeSource {
+    /// A literal.
+    Lit(StructId),
+    /// Data.
+    Data(NodeId),
 }
 
 /// A value with a place.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "independent marks of one node")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent marks of one node"
+)]
 pub struct Node {
     /// What it is a field of.
     pub parent: Option<NodeId>,
@@ -251,7 +268,10 @@ pub struct PostCheck {
 
 /// A node's state while it is evaluated.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "independent findings about one node")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent findings about one node"
+)]
 pub struct Work {
     /// Whose.
     pub node: NodeId,
@@ -394,9 +414,11 @@ pub struct Work {
 }
 
 /// The evaluator.
-pub struct Session {
+pub struct Session<'s> {
     pub(crate) program: Arc<Program>,
     pub(crate) meter: Meter,
+    /// Asked now and then whether to stop.
+    pub(crate) stop: Option<&'s dyn Fn() -> bool>,
     pub(crate) poison: Option<Poison>,
 
     pub(crate) nodes: Vec<Node>,
@@ -417,7 +439,7 @@ pub struct Session {
     pub(crate) closings: Vec<(u32, Option<Pos>)>,
     /// Lets, by environment and arc; and whether it was made a second time.
     pub(crate) let_cache: FxHashMap<(EnvId, NodeId), (NodeId, bool)>,
-    pub(crate) regexes: FxHashMap<Sym, Option<Arc<regex_automata::meta::Regex>>>,
+    pub(crate) regexes: FxHashMap<Sym, Option<Arc<pequod_cue_regex::Regex>>>,
 
     // The context of what runs.
     pub(crate) env: EnvId,
@@ -473,9 +495,13 @@ pub(crate) const EMPTY: NodeId = NodeId(0);
 /// How many arcs are searched one by one.
 const LINEAR: usize = 8;
 
-impl Session {
+impl<'s> Session<'s> {
     /// An empty memory for a program.
-    pub(crate) fn new(program: Arc<Program>, meter: Meter) -> Self {
+    pub(crate) fn new(
+        program: Arc<Program>,
+        meter: Meter,
+        stop: Option<&'s dyn Fn() -> bool>,
+    ) -> Self {
         let mut session = Self {
             nums: program.nums.clone(),
             bytes: program.bytes.clone(),
@@ -483,6 +509,7 @@ impl Session {
             conjunctions: program.conjunctions.clone(),
             program,
             meter,
+            stop,
             poison: None,
             nodes: Vec::new(),
             works: Vec::new(),
@@ -515,11 +542,109 @@ impl Session {
             uses: FxHashSet::default(),
             records: false,
         };
-        session.nodes.push(Node { status: Status::Final, ..Node::default() });
-        session.envs.push(Env { up: NO_ENV, node: EMPTY, label: Label::NONE, comp: 0 });
-        session.refs.push(Ref { expr: ExprId(0), target: EMPTY, node: EMPTY, depth: 0, next: 0 });
+        session.nodes.push(Node {
+            status: Status::Final,
+            ..Node::default()
+        });
+        session.envs.push(Env {
+            up: NO_ENV,
+            node: EMPTY,
+            label: Label::NONE,
+            comp: 0,
+        });
+        session.refs.push(Ref {
+            expr: ExprId(0),
+            target: EMPTY,
+            node: EMPTY,
+            depth: 0,
+            next: 0,
+        });
         session.add_fixed_faults();
         session
+    }
+
+    /// The memory without the caller's stop, to be kept.
+    pub(crate) fn settled(self) -> Session<'static> {
+        let Session {
+            program,
+            meter,
+            poison,
+            nodes,
+            works,
+            tasks,
+            envs,
+            refs,
+            faults,
+            problems,
+            extra_names,
+            nums,
+            bytes,
+            bounds,
+            validators,
+            conjunctions,
+            disjunctions,
+            closings,
+            let_cache,
+            regexes,
+            env,
+            close,
+            pos,
+            errs,
+            node,
+            task_stack,
+            blocking,
+            eval_depth,
+            next_hole,
+            next_comp,
+            in_detached,
+            in_validator,
+            overlays,
+            lookup_pending_parent,
+            reads,
+            uses,
+            records,
+            stop: _,
+        } = self;
+        Session {
+            program,
+            meter,
+            poison,
+            nodes,
+            works,
+            tasks,
+            envs,
+            refs,
+            faults,
+            problems,
+            extra_names,
+            nums,
+            bytes,
+            bounds,
+            validators,
+            conjunctions,
+            disjunctions,
+            closings,
+            let_cache,
+            regexes,
+            env,
+            close,
+            pos,
+            errs,
+            node,
+            task_stack,
+            blocking,
+            eval_depth,
+            next_hole,
+            next_comp,
+            in_detached,
+            in_validator,
+            overlays,
+            lookup_pending_parent,
+            reads,
+            uses,
+            records,
+            stop: None,
+        }
     }
 
     pub(crate) fn new_node(&mut self, node: Node) -> NodeId {
@@ -530,7 +655,12 @@ impl Session {
     }
 
     pub(crate) fn new_env(&mut self, up: EnvId, node: NodeId) -> EnvId {
-        self.push_env(Env { up, node, label: Label::NONE, comp: 0 })
+        self.push_env(Env {
+            up,
+            node,
+            label: Label::NONE,
+            comp: 0,
+        })
     }
 
     pub(crate) fn push_env(&mut self, env: Env) -> EnvId {
@@ -551,7 +681,10 @@ impl Session {
         if let Some(index) = &node.arc_index {
             return index.get(&label).copied();
         }
-        node.arcs.iter().copied().find(|arc| self[*arc].label == label)
+        node.arcs
+            .iter()
+            .copied()
+            .find(|arc| self[*arc].label == label)
     }
 
     pub(crate) fn push_arc(&mut self, node: NodeId, arc: NodeId) {
@@ -561,8 +694,11 @@ impl Session {
         if let Some(index) = &mut target.arc_index {
             index.insert(label, arc);
         } else if target.arcs.len() > LINEAR {
-            let labels: FxHashMap<_, _> =
-                self[node].arcs.iter().map(|arc| (self[*arc].label, *arc)).collect();
+            let labels: FxHashMap<_, _> = self[node]
+                .arcs
+                .iter()
+                .map(|arc| (self[*arc].label, *arc))
+                .collect();
             self[node].arc_index = Some(Box::new(labels));
         }
     }
@@ -600,7 +736,8 @@ impl Session {
             return sym;
         }
         self.meter.charge_bytes(text.len());
-        self.extra_names.intern(text, self.program.names.texts.len())
+        self.extra_names
+            .intern(text, self.program.names.texts.len())
     }
 
     pub(crate) fn string(&mut self, text: &str) -> Value {
@@ -620,13 +757,13 @@ impl Session {
 
 macro_rules! arena {
     ($id:ty, $item:ty, $field:ident) => {
-        impl Index<$id> for Session {
+        impl Index<$id> for Session<'_> {
             type Output = $item;
             fn index(&self, id: $id) -> &$item {
                 &self.$field[id.at()]
             }
         }
-        impl IndexMut<$id> for Session {
+        impl IndexMut<$id> for Session<'_> {
             fn index_mut(&mut self, id: $id) -> &mut $item {
                 &mut self.$field[id.at()]
             }

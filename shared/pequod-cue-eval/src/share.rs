@@ -7,7 +7,7 @@
 use crate::session::{Close, Conjunct, CycleKind, Run, Session, Status};
 use crate::value::{Base, NodeId, Value, WorkId};
 
-impl Session {
+impl Session<'_> {
     /// Takes the conjuncts of what was shared: something else arrived.
     pub(crate) fn unshare(&mut self, work: WorkId) -> Run<()> {
         self[work].no_sharing = true;
@@ -16,7 +16,9 @@ impl Session {
         }
         let node = self[work].node;
         self[node].shared = false;
-        let Base::Value(Value::Node(target)) = self[node].base else { return Ok(()) };
+        let Base::Value(Value::Node(target)) = self[node].base else {
+            return Ok(());
+        };
         self[node].base = self[work].before_share;
         let conjunct = self[work].shared;
         for at in 0..self[work].shared_ids.len() {
@@ -70,7 +72,13 @@ impl Session {
         }
     }
 
-    pub(crate) fn share(&mut self, work: WorkId, c: Conjunct, arc: NodeId, close: Close) -> Run<()> {
+    pub(crate) fn share(
+        &mut self,
+        work: WorkId,
+        c: Conjunct,
+        arc: NodeId,
+        close: Close,
+    ) -> Run<()> {
         let node = self[work].node;
         self[work].before_share = self[node].base;
         self[node].base = Base::Value(Value::Node(arc));
@@ -88,7 +96,13 @@ impl Session {
         Ok(())
     }
 
-    pub(crate) fn share_if_possible(&mut self, work: WorkId, c: Conjunct, arc: NodeId, close: Close) -> Run<bool> {
+    pub(crate) fn share_if_possible(
+        &mut self,
+        work: WorkId,
+        c: Conjunct,
+        arc: NodeId,
+        close: Close,
+    ) -> Run<bool> {
         let w = &self[work];
         let n = &self[w.node];
         let target = &self[arc];

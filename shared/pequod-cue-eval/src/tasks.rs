@@ -7,20 +7,29 @@ use crate::sched::{Cond, Kind as TaskKind, Mode};
 use crate::session::{
     Close, Conjunct, EMPTY, Elem, Env, NO_ENV, Node, Origin, Run, Session, Status,
 };
-use crate::value::{Arg, Base, Bound, EnvId, FaultCode, FaultId, NodeId, Op, TaskId, Value, WorkId};
+use crate::value::{
+    Arg, Base, Bound, EnvId, FaultCode, FaultId, NodeId, Op, TaskId, Value, WorkId,
+};
 
-impl Session {
+impl Session<'_> {
     pub(crate) fn perform(&mut self, id: TaskId, mode: Mode) -> Run<()> {
         let task = &self[id];
-        let (work, env, elem, close) = (task.work, task.env.unwrap_or(NO_ENV), task.elem, task.close);
+        let (work, env, elem, close) =
+            (task.work, task.env.unwrap_or(NO_ENV), task.elem, task.close);
         match (task.kind, elem) {
             (TaskKind::Expr, Elem::Expr(expr)) => self.perform_expr(work, env, expr, mode),
-            (TaskKind::Resolve, Elem::Expr(expr)) => self.perform_resolve(id, work, env, expr, mode),
+            (TaskKind::Resolve, Elem::Expr(expr)) => {
+                self.perform_resolve(id, work, env, expr, mode)
+            }
             (TaskKind::Dynamic, _) => self.perform_dynamic(work, env, elem, close, mode),
             (TaskKind::Pattern, _) => self.perform_pattern(work, env, elem, close),
-            (TaskKind::Comprehension, Elem::Comp(comp)) => self.perform_comprehension(id, work, env, comp, close),
+            (TaskKind::Comprehension, Elem::Comp(comp)) => {
+                self.perform_comprehension(id, work, env, comp, close)
+            }
             (TaskKind::List, Elem::Expr(expr)) => self.perform_list(work, env, expr, close, mode),
-            (TaskKind::ListNode, Elem::Value(Value::Node(list))) => self.perform_list_node(work, list, close),
+            (TaskKind::ListNode, Elem::Value(Value::Node(list))) => {
+                self.perform_list_node(work, list, close)
+            }
             (TaskKind::Disjunctions, _) => {
                 let fault = self.perform_disjunctions(work)?;
                 self.task_fault(id, fault);
@@ -48,7 +57,14 @@ impl Session {
         }
     }
 
-    fn perform_resolve(&mut self, id: TaskId, work: WorkId, env: EnvId, expr: ExprId, mode: Mode) -> Run<()> {
+    fn perform_resolve(
+        &mut self,
+        id: TaskId,
+        work: WorkId,
+        env: EnvId,
+        expr: ExprId,
+        mode: Mode,
+    ) -> Run<()> {
         let saved = std::mem::replace(&mut self.lookup_pending_parent, false);
         let arc = self.resolve(expr, Cond::FIELD_SET, mode);
         let pending_parent = std::mem::replace(&mut self.lookup_pending_parent, saved);
@@ -56,7 +72,8 @@ impl Session {
             Some(arc) if arc != EMPTY => arc,
             other => {
                 // A comprehension may still produce the field.
-                if other.is_none() && mode == Mode::Attempt && self.errs.is_none() && pending_parent {
+                if other.is_none() && mode == Mode::Attempt && self.errs.is_none() && pending_parent
+                {
                     self[id].retry = true;
                 }
                 return Ok(());
@@ -81,21 +98,50 @@ impl Session {
             self.add_err(fault);
             return Ok(());
         }
-        let c = Conjunct { env, elem: Elem::Expr(expr), close };
+        let c = Conjunct {
+            env,
+            elem: Elem::Expr(expr),
+            close,
+        };
         self.schedule_node_conjuncts(work, c, arc, close, Some(expr))
     }
 
-    fn perform_dynamic(&mut self, work: WorkId, env: EnvId, elem: Elem, close: Close, mode: Mode) -> Run<()> {
-        let Elem::Decl(decl) = elem else { return Ok(()) };
+    fn perform_dynamic(
+        &mut self,
+        work: WorkId,
+        env: EnvId,
+        elem: Elem,
+        close: Close,
+        mode: Mode,
+    ) -> Run<()> {
+        let Elem::Decl(decl) = elem else {
+            return Ok(());
+        };
         let program = self.program.clone();
-        let Decl::Dynamic { key, presence, named, .. } = program.decl(decl) else { return Ok(()) };
+        let Decl::Dynamic {
+            key,
+            presence,
+            named,
+            ..
+        } = program.decl(decl)
+        else {
+            return Ok(());
+        };
         self.at(*key);
-        let Some(value) = self.value(*key, Cond::SCALAR_VALUE, mode)? else { return Ok(()) };
+        let Some(value) = self.value(*key, Cond::SCALAR_VALUE, mode)? else {
+            return Ok(());
+        };
         let pos = Some(program.span(*key).pos());
         if let Value::Node(node) = value
             && self.deref_status(node) == Status::Evaluating
         {
-            self.add_work_fault(work, FaultCode::Incomplete, "key value of dynamic field not yet known", [], pos);
+            self.add_work_fault(
+                work,
+                FaultCode::Incomplete,
+                "key value of dynamic field not yet known",
+                [],
+                pos,
+            );
             return Ok(());
         }
         if !self.is_concrete(value) && !matches!(value, Value::Fault(_)) {
@@ -119,7 +165,12 @@ impl Session {
             }
             other => {
                 let kind = self.kind(other);
-                self.add_problem(work, "invalid index {} (invalid type {})", [Arg::Expr(*key), Arg::Kind(kind)], pos);
+                self.add_problem(
+                    work,
+                    "invalid index {} (invalid type {})",
+                    [Arg::Expr(*key), Arg::Kind(kind)],
+                    pos,
+                );
                 return Ok(());
             }
         };
@@ -136,21 +187,36 @@ impl Session {
     }
 
     fn perform_pattern(&mut self, work: WorkId, env: EnvId, elem: Elem, close: Close) -> Run<()> {
-        let Elem::Decl(decl) = elem else { return Ok(()) };
+        let Elem::Decl(decl) = elem else {
+            return Ok(());
+        };
         let program = self.program.clone();
-        let Decl::Pattern { filter, .. } = program.decl(decl) else { return Ok(()) };
+        let Decl::Pattern { filter, .. } = program.decl(decl) else {
+            return Ok(());
+        };
         // A disjunction keeps all its arms here: the default is not taken.
-        let Some(filter) = self.eval(*filter, Cond::SCALAR_VALUE, Mode::Yield)? else { return Ok(()) };
+        let Some(filter) = self.eval(*filter, Cond::SCALAR_VALUE, Mode::Yield)? else {
+            return Ok(());
+        };
         if matches!(filter, Value::Fault(_)) {
             return Ok(());
         }
         self.insert_pattern(work, filter, Conjunct { env, elem, close })
     }
 
-    fn perform_list(&mut self, work: WorkId, env: EnvId, expr: ExprId, close: Close, mode: Mode) -> Run<()> {
+    fn perform_list(
+        &mut self,
+        work: WorkId,
+        env: EnvId,
+        expr: ExprId,
+        close: Close,
+        mode: Mode,
+    ) -> Run<()> {
         self.found_content(work, close)?;
         let program = self.program.clone();
-        let Expr::List(list) = program.expr(expr) else { return Ok(()) };
+        let Expr::List(list) = program.expr(expr) else {
+            return Ok(());
+        };
         let list = &program.lists[list.at()];
         let pos = Some(program.span(expr).pos());
         let mut id = close;
@@ -160,7 +226,11 @@ impl Session {
         for elem in &list.elems {
             match elem {
                 ListElem::Expr(value) => {
-                    let c = Conjunct { env, elem: Elem::Expr(*value), close: id };
+                    let c = Conjunct {
+                        env,
+                        elem: Elem::Expr(*value),
+                        close: id,
+                    };
                     let label = self.element_label(index)?;
                     self.insert_arc(work, label, Presence::Member, c, id)?;
                     index += 1;
@@ -171,7 +241,11 @@ impl Session {
                     let comp = &program.comps[comp.at()];
                     let (envs, fault) = self.run_clauses(None, env, comp)?;
                     for env in envs {
-                        let c = Conjunct { env, elem: Elem::Expr(comp.value), close: id };
+                        let c = Conjunct {
+                            env,
+                            elem: Elem::Expr(comp.value),
+                            close: id,
+                        };
                         let label = self.element_label(index)?;
                         self.insert_arc(work, label, Presence::Member, c, id)?;
                         index += 1;
@@ -183,7 +257,11 @@ impl Session {
                     if index == before
                         && let Some(fallback) = comp.fallback
                     {
-                        let c = Conjunct { env, elem: Elem::Expr(fallback), close: id };
+                        let c = Conjunct {
+                            env,
+                            elem: Elem::Expr(fallback),
+                            close: id,
+                        };
                         let label = self.element_label(index)?;
                         self.insert_arc(work, label, Presence::Member, c, id)?;
                         index += 1;
@@ -197,8 +275,19 @@ impl Session {
             id.set_optional();
             let elem = rest.map_or(Elem::Value(Value::Top), Elem::Expr);
             let from = i64::try_from(index).unwrap_or(i64::MAX);
-            let filter = self.add_bound(Bound { op: Op::GreaterEqual, value: Value::Int(from) });
-            self.insert_pattern(work, filter, Conjunct { env, elem, close: id })?;
+            let filter = self.add_bound(Bound {
+                op: Op::GreaterEqual,
+                value: Value::Int(from),
+            });
+            self.insert_pattern(
+                work,
+                filter,
+                Conjunct {
+                    env,
+                    elem,
+                    close: id,
+                },
+            )?;
         }
         let closed = list.ellipsis.is_none();
         let known = self[work].list_len;
@@ -214,7 +303,9 @@ impl Session {
             }
             self[work].list_len = index;
             self[work].list_closed = closed;
-        } else if (closed && !self[work].list_closed) || (closed == self[work].list_closed && !computed) {
+        } else if (closed && !self[work].list_closed)
+            || (closed == self[work].list_closed && !computed)
+        {
             self[work].list_len = index;
             self[work].list_closed = closed;
         }
@@ -229,7 +320,13 @@ impl Session {
         }
     }
 
-    fn list_lengths_differ(&mut self, work: WorkId, a: usize, b: usize, pos: Option<pequod_cue_syntax::Pos>) {
+    fn list_lengths_differ(
+        &mut self,
+        work: WorkId,
+        a: usize,
+        b: usize,
+        pos: Option<pequod_cue_syntax::Pos>,
+    ) {
         let args = [Arg::Count(a as u64), Arg::Count(b as u64)];
         self.add_problem(work, "incompatible list lengths ({} and {})", args, pos);
     }
@@ -257,7 +354,11 @@ impl Session {
         for element in elements {
             let label = self[element].label;
             if self[element].conjuncts.is_empty() {
-                let c = Conjunct { env: NO_ENV, elem: Elem::Value(Value::Node(element)), close: Close::default() };
+                let c = Conjunct {
+                    env: NO_ENV,
+                    elem: Elem::Value(Value::Node(element)),
+                    close: Close::default(),
+                };
                 self.insert_arc(work, label, Presence::Member, c, Close::default())?;
                 continue;
             }
@@ -270,7 +371,13 @@ impl Session {
         Ok(())
     }
 
-    fn update_list(&mut self, work: WorkId, id: Close, closed: bool, pos: Option<pequod_cue_syntax::Pos>) {
+    fn update_list(
+        &mut self,
+        work: WorkId,
+        id: Close,
+        closed: bool,
+        pos: Option<pequod_cue_syntax::Pos>,
+    ) {
         if self[work].kind.is_bottom() {
             return;
         }
@@ -279,15 +386,32 @@ impl Session {
             Base::List { open } => open,
             _ => true,
         };
-        self[node].base = Base::List { open: open && !closed };
+        self[node].base = Base::List {
+            open: open && !closed,
+        };
         if self[work].kind != Kind::LIST {
-            self.restrict_kind(work, Kind::LIST, Origin { value: Value::Type(Kind::LIST), pos }, id);
+            self.restrict_kind(
+                work,
+                Kind::LIST,
+                Origin {
+                    value: Value::Type(Kind::LIST),
+                    pos,
+                },
+                id,
+            );
         }
     }
 
     // Comprehensions.
 
-    fn perform_comprehension(&mut self, id: TaskId, work: WorkId, env: EnvId, comp: CompId, close: Close) -> Run<()> {
+    fn perform_comprehension(
+        &mut self,
+        id: TaskId,
+        work: WorkId,
+        env: EnvId,
+        comp: CompId,
+        close: Close,
+    ) -> Run<()> {
         let program = self.program.clone();
         let comp = &program.comps[comp.at()];
         let node = self[work].node;
@@ -306,24 +430,49 @@ impl Session {
         result
     }
 
-    fn insert_yielded(&mut self, work: WorkId, env: EnvId, comp: &Comp, close: Close, envs: &[EnvId]) -> Run<()> {
+    fn insert_yielded(
+        &mut self,
+        work: WorkId,
+        env: EnvId,
+        comp: &Comp,
+        close: Close,
+        envs: &[EnvId],
+    ) -> Run<()> {
         if envs.is_empty()
             && let Some(fallback) = comp.fallback
         {
-            return self.schedule_conjunct(work, Conjunct { env, elem: Elem::Expr(fallback), close }, close);
+            return self.schedule_conjunct(
+                work,
+                Conjunct {
+                    env,
+                    elem: Elem::Expr(fallback),
+                    close,
+                },
+                close,
+            );
         }
         for env in envs {
-            let c = Conjunct { env: *env, elem: Elem::Expr(comp.value), close };
+            let c = Conjunct {
+                env: *env,
+                elem: Elem::Expr(comp.value),
+                close,
+            };
             self.schedule_conjunct(work, c, close)?;
         }
         Ok(())
     }
 
     /// Runs the clauses of a comprehension; gives an environment for each struct to yield.
-    fn run_clauses(&mut self, node: Option<NodeId>, env: EnvId, comp: &Comp) -> Run<(Vec<EnvId>, Option<FaultId>)> {
+    fn run_clauses(
+        &mut self,
+        node: Option<NodeId>,
+        env: EnvId,
+        comp: &Comp,
+    ) -> Run<(Vec<EnvId>, Option<FaultId>)> {
         self.next_comp += 1;
         let run = self.next_comp;
-        let (saved_env, saved_errs, saved_pos, saved_node) = (self.env, self.errs.take(), self.pos, self.node);
+        let (saved_env, saved_errs, saved_pos, saved_node) =
+            (self.env, self.errs.take(), self.pos, self.node);
         let saved_close = self.close;
         self.env = env;
         if node.is_some() {
@@ -361,7 +510,11 @@ impl Session {
                 Ok(self.errs.is_none())
             }
             Clause::Let { label, value } => {
-                let c = Conjunct { env: self.env, elem: Elem::Expr(*value), close: self.close };
+                let c = Conjunct {
+                    env: self.env,
+                    elem: Elem::Expr(*value),
+                    close: self.close,
+                };
                 let scope = self.new_node(Node::default());
                 let arc = self.new_node(Node {
                     label: *label,
@@ -372,7 +525,12 @@ impl Session {
                 });
                 self.push_arc(scope, arc);
                 let up = self.env;
-                let env = self.push_env(Env { up, node: scope, label: Label::NONE, comp: run });
+                let env = self.push_env(Env {
+                    up,
+                    node: scope,
+                    label: Label::NONE,
+                    comp: run,
+                });
                 self.next_clause(comp, at, run, env, out)?;
                 Ok(self.errs.is_none())
             }
@@ -383,7 +541,14 @@ impl Session {
         }
     }
 
-    fn next_clause(&mut self, comp: &Comp, at: usize, run: u32, env: EnvId, out: &mut Vec<EnvId>) -> Run<bool> {
+    fn next_clause(
+        &mut self,
+        comp: &Comp,
+        at: usize,
+        run: u32,
+        env: EnvId,
+        out: &mut Vec<EnvId>,
+    ) -> Run<bool> {
         let (saved_env, saved_errs) = (self.env, self.errs.take());
         self.env = env;
         let go_on = self.run_clause(comp, at + 1, run, out)?;
@@ -393,7 +558,14 @@ impl Session {
         Ok(go_on && raised.is_none())
     }
 
-    fn run_for(&mut self, comp: &Comp, at: usize, run: u32, names: (Label, Label, ExprId), out: &mut Vec<EnvId>) -> Run<()> {
+    fn run_for(
+        &mut self,
+        comp: &Comp,
+        at: usize,
+        run: u32,
+        names: (Label, Label, ExprId),
+        out: &mut Vec<EnvId>,
+    ) -> Run<()> {
         let (key, value, source) = names;
         let node = self.for_source(source)?;
         if let Some(work) = self.work(node)? {
@@ -445,7 +617,11 @@ impl Session {
             }
             if key != Label::NONE {
                 let name = self.label_value(self[arc].label);
-                let c = Conjunct { env: up, elem: Elem::Value(name), close: Close::default() };
+                let c = Conjunct {
+                    env: up,
+                    elem: Elem::Value(name),
+                    close: Close::default(),
+                };
                 let variable = self.new_node(Node {
                     label: key,
                     base: Base::Value(name),
@@ -457,7 +633,12 @@ impl Session {
                 });
                 self.push_arc(scope, variable);
             }
-            let env = self.push_env(Env { up, node: scope, label: Label::NONE, comp: run });
+            let env = self.push_env(Env {
+                up,
+                node: scope,
+                label: Label::NONE,
+                comp: run,
+            });
             if !self.next_clause(comp, at, run, env, out)? {
                 break;
             }
@@ -563,7 +744,10 @@ impl Session {
                                 self.push_down(arc_work, task, *value)?;
                             }
                         }
-                        Decl::Pattern { .. } | Decl::Ellipsis | Decl::Dynamic { .. } | Decl::Let { .. } => {
+                        Decl::Pattern { .. }
+                        | Decl::Ellipsis
+                        | Decl::Dynamic { .. }
+                        | Decl::Let { .. } => {
                             completes = completes.or(Cond::FIELD_CONJUNCTS);
                         }
                         Decl::Comprehension(comp) => {

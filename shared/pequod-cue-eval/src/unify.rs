@@ -9,7 +9,7 @@ use crate::sched::{Cond, Mode};
 use crate::session::{Run, Session, Status, Stop, Work};
 use crate::value::{Arg, Base, FaultCode, NodeId, Value, WorkId};
 
-impl Session {
+impl Session<'_> {
     /// The state of a node, made if need be; none if it is done.
     pub(crate) fn bare_work(&mut self, node: NodeId) -> Option<WorkId> {
         if self[node].status == Status::Final {
@@ -41,7 +41,9 @@ impl Session {
 
     /// The state of a node with its conjuncts scheduled; none if it is done.
     pub(crate) fn work(&mut self, node: NodeId) -> Run<Option<WorkId>> {
-        let Some(work) = self.bare_work(node) else { return Ok(None) };
+        let Some(work) = self.bare_work(node) else {
+            return Ok(None);
+        };
         if !self[work].initialized {
             self.schedule_conjuncts(work)?;
         }
@@ -93,7 +95,12 @@ impl Session {
 
     /// Evaluates a node but not its fields.
     pub(crate) fn complete_arcs_only(&mut self, node: NodeId) -> Run<()> {
-        self.unify(node, Cond::ALL.without(Cond::SUB_FIELDS), Mode::Finalize, false)?;
+        self.unify(
+            node,
+            Cond::ALL.without(Cond::SUB_FIELDS),
+            Mode::Finalize,
+            false,
+        )?;
         if self[node].presence == Presence::Pending {
             self.undefined_field(node);
         }
@@ -101,16 +108,31 @@ impl Session {
     }
 
     /// Evaluates a node as far as asked. Says whether what was asked for holds.
-    pub(crate) fn unify(&mut self, node: NodeId, needs: Cond, mode: Mode, check: bool) -> Run<bool> {
+    pub(crate) fn unify(
+        &mut self,
+        node: NodeId,
+        needs: Cond,
+        mode: Mode,
+        check: bool,
+    ) -> Run<bool> {
         if mode == Mode::Ignore {
             return Ok(false);
         }
-        let Some(work) = self.work(node)? else { return Ok(true) };
+        let Some(work) = self.work(node)? else {
+            return Ok(true);
+        };
         self.step()?;
         self.deeper(|s| s.unify_work(node, work, needs, mode, check))
     }
 
-    fn unify_work(&mut self, node: NodeId, work: WorkId, needs: Cond, mode: Mode, check: bool) -> Run<bool> {
+    fn unify_work(
+        &mut self,
+        node: NodeId,
+        work: WorkId,
+        needs: Cond,
+        mode: Mode,
+        check: bool,
+    ) -> Run<bool> {
         let parent = self[node].parent;
         if mode == Mode::Finalize || !self.rooted(node) || self.child_conjuncts_known(parent)? {
             self.signal(work, Cond::ANCESTORS)?;
@@ -132,7 +154,8 @@ impl Session {
             return Ok(false);
         }
         self[node].status = Status::Evaluating;
-        let depth = std::mem::replace(&mut self[work].eval_depth, self.eval_depth);
+        let now = self.eval_depth;
+        let depth = std::mem::replace(&mut self[work].eval_depth, now);
         let vertex = self.node;
         let result = self.unify_marked(node, work, needs, mode, check);
         self.node = vertex;
@@ -140,7 +163,14 @@ impl Session {
         result
     }
 
-    fn unify_marked(&mut self, node: NodeId, work: WorkId, needs: Cond, mode: Mode, check: bool) -> Run<bool> {
+    fn unify_marked(
+        &mut self,
+        node: NodeId,
+        work: WorkId,
+        needs: Cond,
+        mode: Mode,
+        check: bool,
+    ) -> Run<bool> {
         let own = needs.without(Cond::SUB_FIELDS);
         self.flush_put_off(work)?;
         self.process(work, own, mode)?;
@@ -230,7 +260,11 @@ impl Session {
         if self[work].is_def && closes {
             self[node].closed = true;
         }
-        let checked = if check { self.check_fields(work) } else { Ok(()) };
+        let checked = if check {
+            self.check_fields(work)
+        } else {
+            Ok(())
+        };
         self.eval_depth -= 1;
         checked?;
         self[node].status = Status::Final;
@@ -238,7 +272,15 @@ impl Session {
     }
 
     /// The node's value is another node's: shared, or the result of a disjunction.
-    fn finish_forwarded(&mut self, node: NodeId, target: NodeId, work: WorkId, needs: Cond, mode: Mode, check: bool) -> Run<bool> {
+    fn finish_forwarded(
+        &mut self,
+        node: NodeId,
+        target: NodeId,
+        work: WorkId,
+        needs: Cond,
+        mode: Mode,
+        check: bool,
+    ) -> Run<bool> {
         self.clear_arcs(node);
         self[node].child_faults = None;
         if !self[work].completed.any(Cond::SUB_FIELDS) {
@@ -268,9 +310,13 @@ impl Session {
     fn waits_on_stack(&mut self, target: NodeId) -> Run<bool> {
         use crate::sched::{Kind as TaskKind, State};
         use crate::session::Elem;
-        let Some(work) = self[target].work else { return Ok(false) };
+        let Some(work) = self[target].work else {
+            return Ok(false);
+        };
         for at in 0..self[work].tasks.len() {
-            let Some(id) = self[work].tasks.get(at).copied() else { break };
+            let Some(id) = self[work].tasks.get(at).copied() else {
+                break;
+            };
             let task = &self[id];
             let (TaskKind::Resolve, State::Ready, Elem::Expr(expr), Some(env)) =
                 (task.kind, task.state, task.elem, task.env)
@@ -300,7 +346,9 @@ impl Session {
 
     /// Puts the scalar that was found into the node.
     pub(crate) fn update_scalar(&mut self, work: WorkId) -> Run<()> {
-        let Some(scalar) = self[work].scalar else { return Ok(()) };
+        let Some(scalar) = self[work].scalar else {
+            return Ok(());
+        };
         let node = self[work].node;
         let base = self[node].base;
         let erroneous = self.fault_of(node).is_some() && !self.is_cycle_base(base);
@@ -352,14 +400,18 @@ impl Session {
         }
         let node_kind = self[work].kind;
         for at in 0..self[work].checks.len() {
-            let crate::session::Elem::Value(check) = self[work].checks[at].0.elem else { continue };
+            let crate::session::Elem::Value(check) = self[work].checks[at].0.elem else {
+                continue;
+            };
             // `!=` outside the bounds says nothing.
             if let Value::Bound(b) = check
                 && self.bound(b).op == crate::value::Op::NotEqual
             {
                 let mut implied = false;
                 for bound in [upper, lower].into_iter().flatten() {
-                    implied |= self.simplify_bounds(node_kind, bound.value, check)?.is_some();
+                    implied |= self
+                        .simplify_bounds(node_kind, bound.value, check)?
+                        .is_some();
                 }
                 if implied {
                     continue;
@@ -382,7 +434,9 @@ impl Session {
 
     fn run_checks(&mut self, work: WorkId) -> Run<()> {
         let node = self[work].node;
-        let Some(value) = self.node_value(node) else { return Ok(()) };
+        let Some(value) = self.node_value(node) else {
+            return Ok(());
+        };
         if !self.is_concrete(value) {
             return Ok(());
         }
@@ -402,7 +456,13 @@ impl Session {
         result
     }
 
-    fn complete_arcs_deeper(&mut self, work: WorkId, needs: Cond, mode: Mode, check: bool) -> Run<()> {
+    fn complete_arcs_deeper(
+        &mut self,
+        work: WorkId,
+        needs: Cond,
+        mode: Mode,
+        check: bool,
+    ) -> Run<()> {
         let node = self[work].node;
         let check = check && !self[work].has_disjunction;
         let mut at = 0;
@@ -428,7 +488,10 @@ impl Session {
                 self.add_problem(
                     work,
                     "cannot combine regular field {} with {}",
-                    [Arg::Text(format!("{:?}", self.label_text(label))), Arg::Value(value)],
+                    [
+                        Arg::Text(format!("{:?}", self.label_text(label))),
+                        Arg::Value(value),
+                    ],
                     pos,
                 );
             }
@@ -444,7 +507,9 @@ impl Session {
             }
         }
         for at in 0..self[work].post_checks.len() {
-            let Some(post) = self[work].post_checks.get(at).copied() else { break };
+            let Some(post) = self[work].post_checks.get(at).copied() else {
+                break;
+            };
             self.run_post_check(node, post)?;
         }
         self.finalize_sharing(work)
@@ -464,7 +529,9 @@ impl Session {
                 return Err(Stop::Poison);
             }
         };
-        let is_error = value.and_then(|value| self.unwrap(value)).is_some_and(|v| matches!(v, Value::Fault(_)));
+        let is_error = value
+            .and_then(|value| self.unwrap(value))
+            .is_some_and(|v| matches!(v, Value::Fault(_)));
         if is_error != post.was_error {
             let fault = self.new_fault(
                 FaultCode::Cycle,
@@ -485,7 +552,9 @@ impl Session {
     fn decide_arcs(&mut self, work: WorkId, mode: Mode) -> Run<()> {
         let node = self[work].node;
         for at in 0..self[node].arcs.len() {
-            let Some(arc) = self[node].arcs.get(at).copied() else { break };
+            let Some(arc) = self[node].arcs.get(at).copied() else {
+                break;
+            };
             if self[arc].presence == Presence::Pending {
                 self.unify(arc, Cond::PRESENCE, mode, false)?;
                 if self[arc].presence == Presence::Pending {

@@ -68,7 +68,11 @@ impl Decimal {
     /// The quotient, reduced.
     pub fn divide(&self, other: &Self) -> Result<Self, NumError> {
         if other.is_zero() {
-            return Err(if self.is_zero() { NumError::DivisionUndefined } else { NumError::DivisionByZero });
+            return Err(if self.is_zero() {
+                NumError::DivisionUndefined
+            } else {
+                NumError::DivisionByZero
+            });
         }
         let (a, b) = (self.parts(), other.parts());
         let shift = i64::from(a.exponent) - i64::from(b.exponent);
@@ -102,7 +106,11 @@ impl Decimal {
         self.whole(other, |a, b| {
             let (quotient, rest) = a.div_rem(b);
             if rest.is_negative() {
-                if b.is_positive() { quotient - 1 } else { quotient + 1 }
+                if b.is_positive() {
+                    quotient - 1
+                } else {
+                    quotient + 1
+                }
             } else {
                 quotient
             }
@@ -113,7 +121,11 @@ impl Decimal {
     pub fn int_mod(&self, other: &Self) -> Result<Self, NumError> {
         self.whole(other, |a, b| {
             let rest = a % b;
-            if rest.is_negative() { rest + b.abs() } else { rest }
+            if rest.is_negative() {
+                rest + b.abs()
+            } else {
+                rest
+            }
         })
     }
 
@@ -127,7 +139,11 @@ impl Decimal {
         self.whole(other, |a, b| a % b)
     }
 
-    fn whole(&self, other: &Self, op: impl Fn(&BigInt, &BigInt) -> BigInt) -> Result<Self, NumError> {
+    fn whole(
+        &self,
+        other: &Self,
+        op: impl Fn(&BigInt, &BigInt) -> BigInt,
+    ) -> Result<Self, NumError> {
         if other.is_zero() {
             return Err(NumError::DivisionByZero);
         }
@@ -139,13 +155,25 @@ impl Decimal {
     /// The largest whole number not above it.
     #[must_use]
     pub fn floor(&self) -> Self {
-        self.to_whole(|parts, quotient, exact| if parts.negative && !exact { quotient + 1u8 } else { quotient })
+        self.to_whole(|parts, quotient, exact| {
+            if parts.negative && !exact {
+                quotient + 1u8
+            } else {
+                quotient
+            }
+        })
     }
 
     /// The smallest whole number not below it.
     #[must_use]
     pub fn ceil(&self) -> Self {
-        self.to_whole(|parts, quotient, exact| if parts.negative || exact { quotient } else { quotient + 1u8 })
+        self.to_whole(|parts, quotient, exact| {
+            if parts.negative || exact {
+                quotient
+            } else {
+                quotient + 1u8
+            }
+        })
     }
 
     /// Without the digits behind the point.
@@ -158,16 +186,23 @@ impl Decimal {
     #[must_use]
     pub fn round(&self) -> Self {
         let half = Self::from_parts(self.is_negative(), 5u8.into(), -1);
-        self.add(&half).map_or_else(|_| self.clone(), |moved| moved.trunc())
+        self.add(&half)
+            .map_or_else(|_| self.clone(), |moved| moved.trunc())
     }
 
     /// The nearest whole number; halves go to the even one.
     #[must_use]
     pub fn round_to_even(&self) -> Self {
         let low = self.trunc();
-        let Ok(rest) = self.subtract(&low) else { return self.clone() };
+        let Ok(rest) = self.subtract(&low) else {
+            return self.clone();
+        };
         let half = Self::from_parts(false, 5u8.into(), -1);
-        let magnitude = if rest.is_negative() { rest.negated() } else { rest };
+        let magnitude = if rest.is_negative() {
+            rest.negated()
+        } else {
+            rest
+        };
         let up = match magnitude.compare(&half) {
             Ordering::Less => false,
             Ordering::Greater => true,
@@ -182,7 +217,10 @@ impl Decimal {
 
     /// Whether it is a whole number, however written.
     pub fn is_whole(&self) -> bool {
-        self.exponent() >= 0 || self.subtract(&self.trunc()).is_ok_and(|rest| rest.is_zero())
+        self.exponent() >= 0
+            || self
+                .subtract(&self.trunc())
+                .is_ok_and(|rest| rest.is_zero())
     }
 
     fn to_whole(&self, adjust: impl Fn(&Parts, BigUint, bool) -> BigUint) -> Self {
@@ -202,7 +240,9 @@ impl Decimal {
 }
 
 fn ten_to(exponent: u64) -> Result<BigUint, NumError> {
-    u32::try_from(exponent).map(power_of_ten).map_err(|_| NumError::Overflow)
+    u32::try_from(exponent)
+        .map(power_of_ten)
+        .map_err(|_| NumError::Overflow)
 }
 
 /// The coefficient at a lower exponent, with its sign.
@@ -211,12 +251,27 @@ fn aligned(parts: &Parts, exponent: i32) -> Result<BigInt, NumError> {
     if i64::from(up) > 2 * MAX_EXPONENT {
         return Err(NumError::Overflow);
     }
-    let magnitude = if up == 0 { parts.coefficient.clone() } else { &parts.coefficient * power_of_ten(up) };
-    Ok(BigInt::from_biguint(if parts.negative { Sign::Minus } else { Sign::Plus }, magnitude))
+    let magnitude = if up == 0 {
+        parts.coefficient.clone()
+    } else {
+        &parts.coefficient * power_of_ten(up)
+    };
+    Ok(BigInt::from_biguint(
+        if parts.negative {
+            Sign::Minus
+        } else {
+            Sign::Plus
+        },
+        magnitude,
+    ))
 }
 
 /// Rounds to the precision and checks the range.
-fn rounded(negative: bool, mut coefficient: BigUint, mut exponent: i64) -> Result<Decimal, NumError> {
+fn rounded(
+    negative: bool,
+    mut coefficient: BigUint,
+    mut exponent: i64,
+) -> Result<Decimal, NumError> {
     let mut digits = count_digits(&coefficient);
     if digits > PRECISION {
         let drop = digits - PRECISION;

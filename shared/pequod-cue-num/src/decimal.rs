@@ -40,7 +40,8 @@ impl Decimal {
 
     /// A whole number.
     pub fn from_u64(value: u64) -> Self {
-        i64::try_from(value).map_or_else(|_| Self::from_parts(false, value.into(), 0), Self::from_i64)
+        i64::try_from(value)
+            .map_or_else(|_| Self::from_parts(false, value.into(), 0), Self::from_i64)
     }
 
     /// A whole number of any length.
@@ -55,7 +56,11 @@ impl Decimal {
         {
             return Self(Repr::Small(if negative { -small } else { small }));
         }
-        Self(Repr::Big(Box::new(Parts { negative, coefficient, exponent })))
+        Self(Repr::Big(Box::new(Parts {
+            negative,
+            coefficient,
+            exponent,
+        })))
     }
 
     pub(crate) fn parts(&self) -> Parts {
@@ -131,17 +136,24 @@ impl Decimal {
             }
             down => {
                 // A fraction of many digits is only whole if it is zero.
-                if u64::from(down.unsigned_abs()) >= count_digits(&parts.coefficient) && !parts.coefficient.is_zero() {
+                if u64::from(down.unsigned_abs()) >= count_digits(&parts.coefficient)
+                    && !parts.coefficient.is_zero()
+                {
                     return None;
                 }
-                let (quotient, rest) = num_integer::div_rem(parts.coefficient, power_of_ten(down.unsigned_abs()));
+                let (quotient, rest) =
+                    num_integer::div_rem(parts.coefficient, power_of_ten(down.unsigned_abs()));
                 if !rest.is_zero() {
                     return None;
                 }
                 quotient
             }
         };
-        let sign = if parts.negative { Sign::Minus } else { Sign::Plus };
+        let sign = if parts.negative {
+            Sign::Minus
+        } else {
+            Sign::Plus
+        };
         Some(BigInt::from_biguint(sign, magnitude))
     }
 
@@ -158,7 +170,9 @@ impl Decimal {
                 Some(value) => Self(Repr::Small(value)),
                 None => Self::from_parts(false, value.unsigned_abs().into(), 0),
             },
-            Repr::Big(parts) => Self::from_parts(!parts.negative, parts.coefficient.clone(), parts.exponent),
+            Repr::Big(parts) => {
+                Self::from_parts(!parts.negative, parts.coefficient.clone(), parts.exponent)
+            }
         }
     }
 
@@ -170,12 +184,28 @@ impl Decimal {
         let (a, b) = (self.parts(), other.parts());
         match (a.coefficient.is_zero(), b.coefficient.is_zero()) {
             (true, true) => return Ordering::Equal,
-            (true, false) => return if b.negative { Ordering::Greater } else { Ordering::Less },
-            (false, true) => return if a.negative { Ordering::Less } else { Ordering::Greater },
+            (true, false) => {
+                return if b.negative {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                };
+            }
+            (false, true) => {
+                return if a.negative {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                };
+            }
             (false, false) => {}
         }
         if a.negative != b.negative {
-            return if a.negative { Ordering::Less } else { Ordering::Greater };
+            return if a.negative {
+                Ordering::Less
+            } else {
+                Ordering::Greater
+            };
         }
         let order = compare_magnitudes(&a, &b);
         if a.negative { order.reverse() } else { order }
@@ -184,18 +214,22 @@ impl Decimal {
 
 /// Compares two non-zero magnitudes. The number of digits decides most cases without arithmetic.
 fn compare_magnitudes(a: &Parts, b: &Parts) -> Ordering {
-    let top = |p: &Parts| i64::from(p.exponent) + i64::try_from(count_digits(&p.coefficient)).unwrap_or(i64::MAX);
-    top(a).cmp(&top(b)).then_with(|| match a.exponent.cmp(&b.exponent) {
-        Ordering::Equal => a.coefficient.cmp(&b.coefficient),
-        // With the first digits at the same height, the exponents differ by no more than the
-        // lengths of the coefficients.
-        Ordering::Greater => {
-            (&a.coefficient * power_of_ten(a.exponent.abs_diff(b.exponent))).cmp(&b.coefficient)
-        }
-        Ordering::Less => {
-            a.coefficient.cmp(&(&b.coefficient * power_of_ten(a.exponent.abs_diff(b.exponent))))
-        }
-    })
+    let top = |p: &Parts| {
+        i64::from(p.exponent) + i64::try_from(count_digits(&p.coefficient)).unwrap_or(i64::MAX)
+    };
+    top(a)
+        .cmp(&top(b))
+        .then_with(|| match a.exponent.cmp(&b.exponent) {
+            Ordering::Equal => a.coefficient.cmp(&b.coefficient),
+            // With the first digits at the same height, the exponents differ by no more than the
+            // lengths of the coefficients.
+            Ordering::Greater => {
+                (&a.coefficient * power_of_ten(a.exponent.abs_diff(b.exponent))).cmp(&b.coefficient)
+            }
+            Ordering::Less => a
+                .coefficient
+                .cmp(&(&b.coefficient * power_of_ten(a.exponent.abs_diff(b.exponent)))),
+        })
 }
 
 pub(crate) fn power_of_ten(exponent: u32) -> BigUint {

@@ -44,11 +44,16 @@ impl Decimal {
         }
         if let Some((number, factor)) = split_multiplier(&digits) {
             let value = plain(number, negative).ok_or_else(malformed)??;
-            let scaled = value.multiply(&factor).map_err(|_| LiteralError::Range(text.to_owned()))?;
+            let scaled = value
+                .multiply(&factor)
+                .map_err(|_| LiteralError::Range(text.to_owned()))?;
             if !scaled.is_whole() {
                 return Err(LiteralError::NotWhole);
             }
-            return scaled.to_bigint().map(|whole| Self::from_bigint(&whole)).ok_or(LiteralError::NotWhole);
+            return scaled
+                .to_bigint()
+                .map(|whole| Self::from_bigint(&whole))
+                .ok_or(LiteralError::NotWhole);
         }
         plain(&digits, negative).ok_or_else(malformed)?
     }
@@ -79,8 +84,12 @@ fn plain(text: &str, negative: bool) -> Option<Result<Decimal, LiteralError>> {
             }
         }
     };
-    let Ok(places) = i64::try_from(fraction.len()) else { return range() };
-    let Ok(exponent) = i32::try_from(power - places) else { return range() };
+    let Ok(places) = i64::try_from(fraction.len()) else {
+        return range();
+    };
+    let Ok(exponent) = i32::try_from(power - places) else {
+        return range();
+    };
     let coefficient = BigUint::from_str_radix(&format!("{whole}{fraction}"), 10).ok()?;
     Some(Ok(Decimal::from_parts(negative, coefficient, exponent)))
 }
@@ -92,7 +101,14 @@ fn split_multiplier(text: &str) -> Option<(&str, Decimal)> {
     };
     let step = "KMGTPEZY".find(number.chars().next_back()?)? + 1;
     let step = u32::try_from(step).ok()?;
-    let factor = if binary { BigUint::from(1024u32).pow(step) } else { power_of_ten(3 * step) };
+    let factor = if binary {
+        BigUint::from(1024u32).pow(step)
+    } else {
+        power_of_ten(3 * step)
+    };
     debug_assert!(!factor.is_zero());
-    Some((number.get(..number.len() - 1)?, Decimal::from_parts(false, factor, 0)))
+    Some((
+        number.get(..number.len() - 1)?,
+        Decimal::from_parts(false, factor, 0),
+    ))
 }

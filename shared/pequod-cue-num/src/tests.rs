@@ -12,7 +12,16 @@ fn d(text: &str) -> Decimal {
 
 #[test]
 fn literals_keep_their_digits() {
-    for text in ["0", "1.50", "1E+3", "123456789012345678901234567890123456789012", "0.00", "1E-7", "-2.5", "9223372036854775808"] {
+    for text in [
+        "0",
+        "1.50",
+        "1E+3",
+        "123456789012345678901234567890123456789012",
+        "0.00",
+        "1E-7",
+        "-2.5",
+        "9223372036854775808",
+    ] {
         assert_eq!(d(text).to_string(), text);
     }
     assert_eq!(d("1e3").to_string(), "1E+3");
@@ -36,22 +45,41 @@ fn what_is_no_number_is_refused() {
 
 #[test]
 fn results_have_34_digits() {
-    let sum = d("100000000000000000000000000000000000000000").add(&d("1")).unwrap();
+    let sum = d("100000000000000000000000000000000000000000")
+        .add(&d("1"))
+        .unwrap();
     assert_eq!(sum.to_string(), "1.000000000000000000000000000000000E+41");
-    assert_eq!(d("1").divide(&d("3")).unwrap().to_string(), "0.3333333333333333333333333333333333");
-    assert_eq!(d("2").divide(&d("3")).unwrap().to_string(), "0.6666666666666666666666666666666667");
+    assert_eq!(
+        d("1").divide(&d("3")).unwrap().to_string(),
+        "0.3333333333333333333333333333333333"
+    );
+    assert_eq!(
+        d("2").divide(&d("3")).unwrap().to_string(),
+        "0.6666666666666666666666666666666667"
+    );
     assert_eq!(d("4").divide(&d("2")).unwrap().to_string(), "2.0");
     assert_eq!(d("1").divide(&d("8")).unwrap().to_string(), "0.125");
     assert_eq!(d("1.10").add(&d("2.2")).unwrap().to_string(), "3.30");
-    assert_eq!(d("9223372036854775807").add(&d("1")).unwrap().to_string(), "9223372036854775808");
+    assert_eq!(
+        d("9223372036854775807").add(&d("1")).unwrap().to_string(),
+        "9223372036854775808"
+    );
     assert_eq!(d("1").divide(&d("0")), Err(NumError::DivisionByZero));
     assert_eq!(d("0").divide(&d("0")), Err(NumError::DivisionUndefined));
-    assert_eq!(d("1e99999").multiply(&d("1e99999")), Err(NumError::Overflow));
+    assert_eq!(
+        d("1e99999").multiply(&d("1e99999")),
+        Err(NumError::Overflow)
+    );
 }
 
 #[test]
 fn whole_division_comes_in_two_kinds() {
-    let cases = [(7, 2, [3, 1, 3, 1]), (-7, 2, [-4, 1, -3, -1]), (7, -2, [-3, 1, -3, 1]), (-7, -2, [4, 1, 3, -1])];
+    let cases = [
+        (7, 2, [3, 1, 3, 1]),
+        (-7, 2, [-4, 1, -3, -1]),
+        (7, -2, [-3, 1, -3, 1]),
+        (-7, -2, [4, 1, 3, -1]),
+    ];
     for (a, b, [div, modulo, quo, rem]) in cases {
         let (a, b) = (Decimal::from_i64(a), Decimal::from_i64(b));
         assert_eq!(a.int_div(&b).unwrap().to_i64(), Some(div));
@@ -63,9 +91,13 @@ fn whole_division_comes_in_two_kinds() {
 
 #[test]
 fn rounding_to_whole_numbers() {
-    for (text, floor, ceil, round, even) in
-        [("2.5", 2, 3, 3, 2), ("-2.5", -3, -2, -3, -2), ("3.5", 3, 4, 4, 4), ("0.1", 0, 1, 0, 0), ("-0.1", -1, 0, 0, 0)]
-    {
+    for (text, floor, ceil, round, even) in [
+        ("2.5", 2, 3, 3, 2),
+        ("-2.5", -3, -2, -3, -2),
+        ("3.5", 3, 4, 4, 4),
+        ("0.1", 0, 1, 0, 0),
+        ("-0.1", -1, 0, 0, 0),
+    ] {
         assert_eq!(d(text).floor().to_i64(), Some(floor), "{text}");
         assert_eq!(d(text).ceil().to_i64(), Some(ceil), "{text}");
         assert_eq!(d(text).round().to_i64(), Some(round), "{text}");

@@ -2,23 +2,49 @@
 
 use std::sync::Arc;
 
+use pequod_cue_eval as eval;
+use pequod_cue_eval::{FaultCode, Issue, Kind, NodeId, Poison, Text};
 use pequod_diag::{Diagnostic, Diagnostics, Place};
 use serde_json::Value as Json;
 
-use crate::{Budget, Counters, Inputs, Package, ReadSet, ValueKind, codes};
+use crate::path::{Step, parse_path};
+use crate::{Budget, Counters, Inputs, Package, Read, ReadSet, ValueKind, codes};
+
+static STD: pequod_cue_std::Std = pequod_cue_std::Std;
 
 /// A compiled package: immutable, shared by its clones, usable from many threads.
+///
+/// ```
+/// use pequod_cue::{Budget, Inputs, Package, Program};
+/// use serde_json::json;
+///
+/// let program = Program::compile(&Package::of("shop.cue", "input: name: string\nhello: \"Hello \\(input.name)\""))?;
+/// let input = json!({"name": "Ahab"});
+/// let evaluation = program.evaluate(&Inputs::new().fill("input", &input), &Budget::default())?;
+/// assert_eq!(evaluation.root().lookup("hello").unwrap().as_str(), Some("Hello Ahab"));
+/// # Ok::<(), pequod_diag::Diagnostics>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Program {
-    package: Arc<Package>,
+    program: Arc<eval::Program>,
 }
 
 impl Program {
     /// Compiles a package. All problems that can be found without data are reported at once, among
     /// them every unsupported construct.
     pub fn compile(package: &Package) -> Result<Self, Diagnostics> {
+        let mut files: Vec<_> = package.files.iter().collect();
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        let texts: Vec<_> = files
+            .into_iter()
+            .map(|file| Text {
+                name: file.name.clone(),
+                text: file.text.clone(),
+            })
+            .collect();
+        let program = eval::compile(&texts, &STD)?;
         Ok(Self {
-            package: Arc::new(package.clone()),
+            program: Arc::new(program),
         })
     }
 
@@ -30,124 +56,337 @@ impl Program {
         inputs: &Inputs<'_>,
         budget: &Budget<'_>,
     ) -> Result<Evaluation, Diagnostics> {
-        let _ = (inputs, budget, &self.package);
-        Err(unsupported().into())
+        let fills = inputs
+            .fills
+            .iter()
+            .map(|(path, data)| (path, *data, eval::Way::Fill));
+        let externals = inputs
+            .externals
+            .iter()
+            .map(|(path, data)| (path, *data, eval::Way::External));
+        let mut entries = Vec::new();
+        for (path, data, way) in fills.chain(externals) {
+            let labels: Option<Vec<String>> = parse_path(path).and_then(|steps| {
+                steps
+                    .into_iter()
+                    .map(|step| match step {
+                        Step::Name(name) | Step::Quoted(name) => Some(name),
+                        Step::Index(_) => None,
+                    })
+                    .collect()
+            });
+            let Some(labels) = labels else {
+                let message = format!("{path:?} is no path of field names");
+                return Err(Diagnostic::error(codes::REFERENCE, message).into());
+            };
+            entries.push((labels, data, way));
+        }
+        let inputs: Vec<_> = entries
+            .iter()
+            .map(|(path, data, way)| eval::Input {
+                path,
+                data,
+                way: *way,
+            })
+            .collect();
+        let limits = eval::Limits {
+            steps: budget.steps,
+            depth: budget.depth,
+            bytes: budget.bytes,
+        };
+        match eval::Evaluation::new(self.program.clone(), &inputs, limits, budget.stop) {
+            Ok(inner) => Ok(Evaluation { inner }),
+            Err((poison, place)) => Err(poisoned(&poison, place).into()),
+        }
     }
 }
 
-fn unsupported() -> Diagnostic {
-    Diagnostic::error(codes::UNSUPPORTED, "evaluation is not there yet")
+fn poisoned(poison: &Poison, place: Option<Place>) -> Diagnostic {
+    let problem = match poison {
+        Poison::Unsupported { feature, .. } => {
+            Diagnostic::error(codes::UNSUPPORTED, format!("{feature} is not supported"))
+        }
+        Poison::Limit { what, .. } => Diagnostic::error(
+            codes::LIMIT,
+            format!("the evaluation was ended: its budget of {what} is spent"),
+        ),
+    };
+    match place {
+        Some(place) => problem.at(place),
+        None => problem,
+    }
+}
+
+fn diagnostic(issue: &Issue) -> Diagnostic {
+    let code = match issue.code {
+        FaultCode::Eval | FaultCode::Literal => codes::CONFLICT,
+        FaultCode::User => codes::USER,
+        FaultCode::Structural => codes::STRUCTURAL_CYCLE,
+        FaultCode::Incomplete => codes::INCOMPLETE,
+        FaultCode::Cycle => codes::CYCLE,
+    };
+    let message = if issue.path.is_empty() {
+        issue.sentence.clone()
+    } else {
+        format!("{}: {}", issue.path, issue.sentence)
+    };
+    let mut problem = Diagnostic::error(code, message);
+    let mut places = issue.places.iter();
+    problem.place = places.next().cloned();
+    for place in places {
+        problem = problem.label(place.clone(), "");
+    }
+    for below in &issue.below {
+        problem.causes.push(match below.places.first() {
+            Some(place) => format!("{}: {} ({place})", below.path, below.sentence),
+            None => format!("{}: {}", below.path, below.sentence),
+        });
+    }
+    problem
+}
+
+fn diagnostics(issues: &[Issue]) -> Result<(), Diagnostics> {
+    if issues.is_empty() {
+        return Ok(());
+    }
+    Err(Diagnostics(issues.iter().map(diagnostic).collect()))
 }
 
 /// The result of an evaluation.
 #[derive(Debug)]
 pub struct Evaluation {
-    never: std::convert::Infallible,
+    inner: eval::Evaluation,
 }
 
 impl Evaluation {
     /// The package's value.
     pub fn root(&self) -> Value<'_> {
-        match self.never {}
+        Value {
+            evaluation: self,
+            node: self.inner.root(),
+        }
     }
 
     /// Everything that was read under external roots.
     pub fn reads(&self) -> ReadSet {
-        match self.never {}
+        longest(self.inner.reads())
     }
 
     /// How much work it was.
     pub fn counters(&self) -> Counters {
-        match self.never {}
+        let work = self.inner.work();
+        Counters {
+            unifications: work.unifications,
+            conjuncts: work.conjuncts,
+            disjuncts: work.disjuncts,
+            steps: work.steps,
+        }
     }
 
     /// Unifies data with the value at a path and says whether the result holds: what `cue vet -c`
     /// would say about the data and that constraint. An error if there is no such path.
+    ///
+    /// ```
+    /// use pequod_cue::{Budget, Inputs, Package, Program};
+    /// use serde_json::json;
+    ///
+    /// let program = Program::compile(&Package::of("p.cue", "object: metadata: labels: owner!: string"))?;
+    /// let mut evaluation = program.evaluate(&Inputs::new(), &Budget::default())?;
+    /// assert!(evaluation.check("object", &json!({"metadata": {"labels": {"owner": "ahab"}}})).is_ok());
+    /// assert!(evaluation.check("object", &json!({"metadata": {"labels": {}}})).is_err());
+    /// # Ok::<(), pequod_diag::Diagnostics>(())
+    /// ```
     pub fn check(&mut self, constraint: &str, data: &Json) -> Result<(), Diagnostics> {
-        let _ = (constraint, data);
-        match self.never {}
+        let node = match self.root().lookup(constraint) {
+            Some(value) => value.node,
+            None => {
+                let message = format!("there is no value at {constraint}");
+                return Err(Diagnostic::error(codes::REFERENCE, message).into());
+            }
+        };
+        match self.inner.check(node, data) {
+            Ok(issues) => diagnostics(&issues),
+            Err((poison, place)) => Err(poisoned(&poison, place).into()),
+        }
     }
+}
+
+/// Drops paths that another one continues.
+fn longest(paths: std::collections::BTreeSet<eval::ReadPath>) -> ReadSet {
+    let all: Vec<_> = paths.into_iter().collect();
+    all.iter()
+        .filter(|path| {
+            !all.iter().any(|other| {
+                (other.labels.len() > path.labels.len() && other.labels.starts_with(&path.labels))
+                    // Found missing first and present later: the first counts.
+                    || (other.labels == path.labels && !other.present && path.present)
+            })
+        })
+        .map(|path| Read {
+            path: path.labels.clone(),
+            present: path.present,
+        })
+        .collect()
 }
 
 /// A value of an [`Evaluation`].
 #[derive(Debug, Clone, Copy)]
 pub struct Value<'a> {
     evaluation: &'a Evaluation,
+    node: NodeId,
 }
 
 impl<'a> Value<'a> {
+    const fn inner(&self) -> &'a eval::Evaluation {
+        &self.evaluation.inner
+    }
+
+    const fn with(&self, node: NodeId) -> Self {
+        Self {
+            evaluation: self.evaluation,
+            node,
+        }
+    }
+
     /// The value at a path: labels joined by dots, quoted where they are no identifiers, elements
     /// of lists by index: `graph.nodes."my-db".object`, `items[0]`.
     pub fn lookup(&self, path: &str) -> Option<Self> {
-        let _ = path;
-        match self.evaluation.never {}
+        let mut node = self.node;
+        for step in parse_path(path)? {
+            node = match step {
+                Step::Name(name) => self.inner().child(node, &name)?,
+                Step::Quoted(name) => self.inner().quoted_child(node, &name)?,
+                Step::Index(index) => self.inner().child(node, &index.to_string())?,
+            };
+        }
+        Some(self.with(node))
+    }
+
+    /// The regular field of a name, whatever characters it has.
+    pub fn field(&self, name: &str) -> Option<Self> {
+        self.inner()
+            .quoted_child(self.node, name)
+            .map(|node| self.with(node))
     }
 
     /// The regular fields of a struct, or the elements of a list, in output order.
     pub fn fields(&self) -> Vec<(String, Self)> {
-        match self.evaluation.never {}
+        self.inner()
+            .children(self.node)
+            .into_iter()
+            .map(|(name, node)| (name, self.with(node)))
+            .collect()
     }
 
     /// The elements of a list; nothing for anything else.
     pub fn elements(&self) -> Vec<Self> {
-        match self.evaluation.never {}
+        if self.kind() != ValueKind::List {
+            return Vec::new();
+        }
+        self.fields().into_iter().map(|(_, value)| value).collect()
     }
 
     /// What it is.
     pub fn kind(&self) -> ValueKind {
-        match self.evaluation.never {}
+        match self.inner().summary(self.node).kind {
+            Kind::BOTTOM => ValueKind::Bottom,
+            Kind::NULL => ValueKind::Null,
+            Kind::BOOL => ValueKind::Bool,
+            Kind::INT => ValueKind::Int,
+            Kind::FLOAT => ValueKind::Float,
+            Kind::STRING => ValueKind::String,
+            Kind::BYTES => ValueKind::Bytes,
+            Kind::STRUCT => ValueKind::Struct,
+            Kind::LIST => ValueKind::List,
+            _ => ValueKind::Mixed,
+        }
     }
 
     /// Its text, if it is a string (or has one as its default).
     pub fn as_str(&self) -> Option<&'a str> {
-        match self.evaluation.never {}
+        self.inner().text(self.node)
     }
 
     /// Whether it is a single piece of data, or a struct or list (of whatever). Defaults count.
     pub fn is_concrete(&self) -> bool {
-        match self.evaluation.never {}
+        let summary = self.inner().summary(self.node);
+        summary.concrete && summary.fault.is_none()
     }
 
     /// Whether it (or something in it) is incomplete, so that more input could decide it, and
     /// nothing in it is an error.
     pub fn is_incomplete(&self) -> bool {
-        match self.evaluation.never {}
+        let issues = self.inner().issues(self.node, true);
+        !issues.is_empty()
+            && issues
+                .iter()
+                .all(|issue| issue.code >= FaultCode::Incomplete)
     }
 
     /// The errors in it; with `concrete`, also everything that is not data yet.
     pub fn validate(&self, concrete: bool) -> Result<(), Diagnostics> {
-        let _ = concrete;
-        match self.evaluation.never {}
+        diagnostics(&self.inner().issues(self.node, concrete))
     }
 
     /// As JSON text in output order, numbers as written; fails where [`Value::validate`] does.
     pub fn to_json_text(&self, pretty: bool) -> Result<String, Diagnostics> {
-        let _ = pretty;
-        match self.evaluation.never {}
+        self.validate(true)?;
+        Ok(self.inner().json_text(self.node, pretty))
     }
 
     /// As JSON data.
     pub fn to_json(&self) -> Result<Json, Diagnostics> {
-        match self.evaluation.never {}
+        let text = self.to_json_text(false)?;
+        serde_json::from_str(&text).map_err(|error| {
+            Diagnostic::error(
+                codes::CONFLICT,
+                format!("{} cannot be data: {error}", self.path()),
+            )
+            .into()
+        })
     }
 
     /// Where it was written first.
     pub fn position(&self) -> Option<Place> {
-        match self.evaluation.never {}
+        self.inner().position(self.node)
     }
 
     /// The comments above its fields, one paragraph a field.
     pub fn doc_comment(&self) -> Option<String> {
-        match self.evaluation.never {}
+        let docs = self.inner().docs(self.node);
+        if docs.is_empty() {
+            None
+        } else {
+            Some(docs.join("\n\n"))
+        }
     }
 
     /// What was read under external roots to arrive at this value and everything in it.
     pub fn reads(&self) -> ReadSet {
-        match self.evaluation.never {}
+        longest(self.inner().reads_of(self.node))
     }
 
     /// The path from the root.
     pub fn path(&self) -> String {
-        match self.evaluation.never {}
+        self.inner().path(self.node)
+    }
+
+    /// As people write it, unfinished parts included. For messages.
+    pub fn show(&self) -> String {
+        self.inner().show(self.node)
+    }
+
+    /// The class of its error, if it is one: `eval`, `user`, `structural_cycle`, `incomplete`, `cycle`.
+    pub fn error_class(&self) -> Option<&'static str> {
+        self.inner()
+            .summary(self.node)
+            .fault
+            .map(|code| match code {
+                FaultCode::Eval => "eval",
+                FaultCode::User | FaultCode::Literal => "user",
+                FaultCode::Structural => "structural_cycle",
+                FaultCode::Incomplete => "incomplete",
+                FaultCode::Cycle => "cycle",
+            })
     }
 }

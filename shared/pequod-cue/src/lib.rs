@@ -12,6 +12,7 @@
 mod evaluation;
 mod inputs;
 mod package;
+mod path;
 
 pub use evaluation::{Evaluation, Program, Value};
 pub use inputs::{Budget, Inputs};

@@ -1,0 +1,62 @@
+//! The CUE evaluator.
+//!
+//! Text becomes a [`Program`] ([`compile`]); a program and inputs become an [`Evaluation`]; the
+//! rest of the workspace uses both through `pequod-cue`.
+//!
+//! The algorithms are those of the reference implementation's current evaluator, which define what
+//! the language means where its specification is silent: a scheduler with conditions ([`sched`](Session)),
+//! closedness by evidence, cycle detection by chains of references, disjunctions as products of
+//! copies. The representation is our own: an immutable program of flat vectors, and one arena an
+//! evaluation with numbers instead of pointers.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `compile`, `scope`, `program` | from the tree to flat expressions |
+//! | `session`, `value`, `kind` | the arena and what lives in it |
+//! | `sched`, `tasks` | which piece of evaluation runs when, and what each does |
+//! | `conjunct`, `arcs`, `unify`, `share` | bringing conjuncts together into a node |
+//! | `eval`, `lookup`, `ops` | expressions, fields, operators |
+//! | `close` | which fields are allowed |
+//! | `cycle` | what may refer to itself |
+//! | `disjunct`, `equal` | arms, copies, defaults |
+//! | `fault`, `print` | errors and their texts |
+//! | `export`, `order` | validation, JSON, the order of fields |
+//! | `builtin` | functions and validators |
+//! | `budget` | steps, depth, bytes; what is not supported |
+
+mod arcs;
+mod budget;
+mod builtin;
+mod close;
+mod compile;
+mod conjunct;
+mod cycle;
+mod disjunct;
+mod equal;
+mod eval;
+mod evaluation;
+mod export;
+mod fault;
+mod inspect;
+mod kind;
+mod lookup;
+mod ops;
+mod order;
+mod print;
+mod program;
+mod sched;
+mod scope;
+mod session;
+mod share;
+mod tasks;
+mod unify;
+mod value;
+
+pub use budget::{Limits, Poison, Work};
+pub use builtin::{Builtin, Call, Library, Member};
+pub use compile::{REFERENCE, Text, UNSUPPORTED, compile};
+pub use evaluation::{Evaluation, Input, Issue, ReadPath, Summary, Way};
+pub use kind::Kind;
+pub use program::Program;
+pub use session::{Run, Stop};
+pub use value::{FaultCode, NodeId, Value};

@@ -1,0 +1,472 @@
+//! In which order fields are output.
+//!
+//! Every struct literal that was unified into a node lists its fields in the order they are
+//! written: an edge from each to the next. Literals that meet *implicitly* — the same field declared
+//! twice, embedding — also follow each other in the order of their places; those of an explicit
+//! `a & b` do not: neither comes first. What results is a graph; its strongly connected components
+//! are sorted topologically, ties by name.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use pequod_cue_syntax::Pos;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::kind::Label;
+use crate::program::{Decl, DeclId, Expr, ExprId};
+use crate::session::{Elem, Session, Shape, ShapeSource};
+use crate::value::NodeId;
+
+/// A struct that has a say in the order.
+struct Meta {
+    shape: Shape,
+    pos: Option<Pos>,
+    explicit: bool,
+}
+
+/// What a struct can be found by.
+#[derive(PartialEq, Eq, Hash, Clone, Copy)]
+enum Key {
+    Lit(u32),
+    Decl(DeclId),
+    Expr(ExprId),
+}
+
+#[derive(Default)]
+struct Graph {
+    /// Each label, with the struct that placed it.
+    nodes: Vec<(Label, Option<usize>)>,
+    index: FxHashMap<Label, usize>,
+    edges: FxHashSet<(usize, usize)>,
+    outgoing: Vec<Vec<usize>>,
+}
+
+impl Graph {
+    fn node(&mut self, label: Label) -> usize {
+        *self.index.entry(label).or_insert_with(|| {
+            self.nodes.push((label, None));
+            self.outgoing.push(Vec::new());
+            self.nodes.len() - 1
+        })
+    }
+
+    fn edge(&mut self, from: Label, to: Label) {
+        let (from, to) = (self.node(from), self.node(to));
+        if self.edges.insert((from, to)) {
+            self.outgoing[from].push(to);
+        }
+    }
+}
+
+impl Session<'_> {
+    /// The labels of a struct in output order.
+    pub(crate) fn ordered_labels(&self, node: NodeId) -> Vec<Label> {
+        if let Some(labels) = self.order_of_one_literal(node) {
+            return labels;
+        }
+        let mut graph = Graph::default();
+        let mut dynamic: FxHashMap<DeclId, Vec<Label>> = FxHashMap::default();
+        for arc in &self[node].arcs {
+            for c in &self[*arc].conjuncts {
+                if let Elem::Decl(decl) = c.elem
+                    && matches!(self.program.decl(decl), Decl::Dynamic { .. })
+                {
+                    dynamic.entry(decl).or_default().push(self[*arc].label);
+                }
+            }
+        }
+        let mut metas = self.analyse(node, &mut graph);
+        metas.sort_by(|a, b| {
+            let has_dynamic = |m: &Meta| match m.shape.source {
+                ShapeSource::Lit(lit) => self.program.structs[lit.at()]
+                    .decls
+                    .iter()
+                    .any(|decl| dynamic.contains_key(decl)),
+                ShapeSource::Data(_) => false,
+            };
+            a.pos
+                .cmp(&b.pos)
+                .then_with(|| has_dynamic(a).cmp(&has_dynamic(b)))
+        });
+        let batches = batches(self, &mut metas, &dynamic);
+        let mut previous: Vec<Label> = Vec::new();
+        let mut before: Option<usize> = None;
+        for batch in &batches {
+            let explicit = batch.len() > 1 || metas[batch[0]].explicit;
+            let file = |at: usize| metas[at].pos.map(|pos| pos.file);
+            if before.is_some_and(|before| file(before) != file(batch[0])) {
+                previous.clear();
+            }
+            let mut next = Vec::new();
+            for at in batch {
+                metas[*at].explicit = explicit;
+                next.extend(self.add_edges(
+                    *at,
+                    &metas,
+                    previous.clone(),
+                    &mut graph,
+                    &mut dynamic,
+                ));
+            }
+            previous = next;
+            before = Some(batch[0]);
+        }
+        self.sort_graph(&graph)
+    }
+
+    /// The common case: one literal says it all.
+    fn order_of_one_literal(&self, node: NodeId) -> Option<Vec<Label>> {
+        let n = &self[node];
+        if n.arcs.len() < 2 {
+            return Some(n.arcs.iter().map(|arc| self[*arc].label).collect());
+        }
+        let [
+            Shape {
+                source, repeats: 0, ..
+            },
+        ] = n.shapes.as_slice()
+        else {
+            return n
+                .shapes
+                .is_empty()
+                .then(|| n.arcs.iter().map(|arc| self[*arc].label).collect())
+                .filter(|_| n.data);
+        };
+        let mut labels = Vec::with_capacity(n.arcs.len());
+        let mut seen = FxHashSet::default();
+        match source {
+            ShapeSource::Data(data) => {
+                labels.extend(
+                    self[*data]
+                        .arcs
+                        .iter()
+                        .map(|arc| self[*arc].label)
+                        .filter(|l| seen.insert(*l)),
+                );
+            }
+            ShapeSource::Lit(lit) => {
+                for decl in &self.program.structs[lit.at()].decls {
+                    match self.program.decl(*decl) {
+                        Decl::Field { label, .. }
+                            if self.arc(node, *label).is_some() && seen.insert(*label) =>
+                        {
+                            labels.push(*label);
+                        }
+                        Decl::Dynamic { .. } => return None,
+                        _ => {}
+                    }
+                }
+            }
+        }
+        for arc in &n.arcs {
+            let label = self[*arc].label;
+            if label.is_let() && seen.insert(label) {
+                labels.push(label);
+            }
+        }
+        (labels.len() == n.arcs.len()).then_some(labels)
+    }
+
+    fn analyse(&self, node: NodeId, graph: &mut Graph) -> Vec<Meta> {
+        let mut metas = Vec::new();
+        let mut by_key: FxHashMap<Key, Vec<usize>> = FxHashMap::default();
+        let mut to_inspect = Vec::new();
+        for shape in &self[node].shapes {
+            let at = metas.len();
+            let pos = match shape.source {
+                ShapeSource::Data(_) => None,
+                ShapeSource::Lit(lit) => {
+                    let literal = &self.program.structs[lit.at()];
+                    by_key.entry(Key::Lit(lit.0)).or_default().push(at);
+                    for decl in &literal.decls {
+                        by_key.entry(Key::Decl(*decl)).or_default().push(at);
+                        if let Decl::Embed(expr) = self.program.decl(*decl) {
+                            by_key.entry(self.key_of(*expr)).or_default().push(at);
+                        }
+                    }
+                    Some(literal.span.pos())
+                }
+            };
+            metas.push(Meta {
+                shape: *shape,
+                pos,
+                explicit: false,
+            });
+        }
+        for arc in &self[node].arcs {
+            graph.node(self[*arc].label);
+            for c in &self[*arc].conjuncts {
+                let Elem::Decl(decl) = c.elem else { continue };
+                let Some(found) = by_key.get(&Key::Decl(decl)).cloned() else {
+                    continue;
+                };
+                if let Some(pos) = self.elem_pos(c.elem) {
+                    for at in &found {
+                        metas[*at].pos = Some(pos);
+                    }
+                }
+                // The reference that brought the struct in, from the outside, decides its place.
+                let mut step = c.close.refs;
+                if step == 0 {
+                    continue;
+                }
+                while self.refs[step as usize].next != 0 {
+                    step = self.refs[step as usize].next;
+                }
+                let reference = self.refs[step as usize].expr;
+                let known = by_key.entry(self.key_of(reference)).or_default();
+                for at in found {
+                    if !known.contains(&at) {
+                        known.push(at);
+                    }
+                }
+                let pos = self.program.span(reference).pos();
+                for at in known.clone() {
+                    metas[at].pos = Some(pos);
+                }
+            }
+        }
+        for c in &self[node].conjuncts {
+            match self.content(c.elem) {
+                crate::conjunct::Content::Expr(expr) => to_inspect.push(expr),
+                _ => {}
+            }
+        }
+        for meta in &metas {
+            if let ShapeSource::Lit(lit) = meta.shape.source {
+                for decl in &self.program.structs[lit.at()].decls {
+                    if let Decl::Embed(expr) = self.program.decl(*decl) {
+                        to_inspect.push(*expr);
+                    }
+                }
+            }
+        }
+        while let Some(expr) = to_inspect.pop() {
+            if let Expr::And(x, y) = self.program.expr(expr) {
+                for side in [*x, *y] {
+                    for at in by_key.get(&self.key_of(side)).into_iter().flatten() {
+                        metas[*at].explicit = true;
+                    }
+                    to_inspect.push(side);
+                }
+            }
+        }
+        metas
+    }
+
+    fn key_of(&self, expr: ExprId) -> Key {
+        match self.program.expr(expr) {
+            Expr::Struct(lit) => Key::Lit(lit.0),
+            _ => Key::Expr(expr),
+        }
+    }
+
+    /// Adds a struct's fields behind what came before. Gives what the next comes behind.
+    fn add_edges(
+        &self,
+        at: usize,
+        metas: &[Meta],
+        mut previous: Vec<Label>,
+        graph: &mut Graph,
+        dynamic: &mut FxHashMap<DeclId, Vec<Label>>,
+    ) -> Vec<Label> {
+        let meta = &metas[at];
+        let mut place = |label: Label, previous: &mut Vec<Label>| {
+            let known = graph.index.get(&label).map(|node| graph.nodes[*node].1);
+            if let Some(owner) = known {
+                if owner == Some(at) {
+                    return;
+                }
+                let same_file = owner.is_some_and(|owner| {
+                    metas[owner].pos.map(|pos| pos.file) == meta.pos.map(|pos| pos.file)
+                });
+                if !meta.explicit && meta.pos.is_some() && same_file {
+                    return;
+                }
+            }
+            let node = graph.node(label);
+            graph.nodes[node].1 = Some(at);
+            for before in previous.iter() {
+                graph.edge(*before, label);
+            }
+            *previous = vec![label];
+        };
+        match meta.shape.source {
+            ShapeSource::Data(data) => {
+                for arc in &self[data].arcs {
+                    place(self[*arc].label, &mut previous);
+                }
+            }
+            ShapeSource::Lit(lit) => {
+                for decl in &self.program.structs[lit.at()].decls {
+                    match self.program.decl(*decl) {
+                        Decl::Field { label, .. } => place(*label, &mut previous),
+                        Decl::Dynamic { .. } => {
+                            if let Some(labels) = dynamic.get_mut(decl)
+                                && !labels.is_empty()
+                            {
+                                let label = labels.remove(0);
+                                place(label, &mut previous);
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        previous
+    }
+
+    fn sort_graph(&self, graph: &Graph) -> Vec<Label> {
+        let components = components(&graph.outgoing);
+        let mut of = vec![0; graph.nodes.len()];
+        for (at, component) in components.iter().enumerate() {
+            for node in component {
+                of[*node] = at;
+            }
+        }
+        let mut waiting = vec![0u32; components.len()];
+        let mut next: Vec<FxHashSet<usize>> = vec![FxHashSet::default(); components.len()];
+        for (from, outgoing) in graph.outgoing.iter().enumerate() {
+            for to in outgoing {
+                if of[from] != of[*to] && next[of[from]].insert(of[*to]) {
+                    waiting[of[*to]] += 1;
+                }
+            }
+        }
+        let name = |node: usize| {
+            let label = graph.nodes[node].0;
+            (
+                !label.is_index(),
+                label.is_index().then(|| label.index()),
+                self.label_text(label),
+            )
+        };
+        let sorted: Vec<Vec<usize>> = components
+            .into_iter()
+            .map(|mut nodes| {
+                nodes.sort_by_key(|node| name(*node));
+                nodes
+            })
+            .collect();
+        let mut ready: BinaryHeap<Reverse<_>> = (0..sorted.len())
+            .filter(|at| waiting[*at] == 0)
+            .map(|at| Reverse((name(sorted[at][0]), at)))
+            .collect();
+        let mut labels = Vec::with_capacity(graph.nodes.len());
+        while let Some(Reverse((_, at))) = ready.pop() {
+            labels.extend(sorted[at].iter().map(|node| graph.nodes[*node].0));
+            for to in &next[at] {
+                waiting[*to] -= 1;
+                if waiting[*to] == 0 {
+                    ready.push(Reverse((name(sorted[*to][0]), *to)));
+                }
+            }
+        }
+        labels
+    }
+}
+
+/// Groups structs of one place, and explicit ones of one file.
+fn batches(
+    session: &Session<'_>,
+    metas: &mut [Meta],
+    dynamic: &FxHashMap<DeclId, Vec<Label>>,
+) -> Vec<Vec<usize>> {
+    let has_dynamic = |m: &Meta| match m.shape.source {
+        ShapeSource::Lit(lit) => session.program.structs[lit.at()]
+            .decls
+            .iter()
+            .any(|decl| dynamic.contains_key(decl)),
+        ShapeSource::Data(_) => false,
+    };
+    let mut all: Vec<Vec<usize>> = Vec::new();
+    let mut batch: Vec<usize> = Vec::new();
+    let close = |all: &mut Vec<Vec<usize>>, batch: Vec<usize>, metas: &[Meta]| {
+        if batch.is_empty() {
+            return;
+        }
+        let explicit = |b: &[usize]| b.len() > 1 || metas[b[0]].explicit;
+        let file = |b: &[usize]| metas[b[0]].pos.map(|pos| pos.file);
+        match all.last_mut() {
+            Some(last) if explicit(&batch) && explicit(last) && file(&batch) == file(last) => {
+                last.extend(batch)
+            }
+            _ => all.push(batch),
+        }
+    };
+    let mut at = 0;
+    while at < metas.len() {
+        let mut end = at + 1;
+        let comp = metas[at].shape.comp;
+        while comp != 0 && end < metas.len() && metas[end].shape.comp == comp {
+            end += 1;
+        }
+        for _ in 0..=metas[at].shape.repeats {
+            for j in at..end {
+                if batch.is_empty()
+                    || (metas[batch[0]].pos == metas[j].pos && !has_dynamic(&metas[j]))
+                {
+                    batch.push(j);
+                } else {
+                    close(&mut all, std::mem::take(&mut batch), metas);
+                    batch = vec![j];
+                }
+            }
+        }
+        at = end;
+    }
+    close(&mut all, batch, metas);
+    all
+}
+
+/// Strongly connected components (Tarjan's algorithm, with an explicit stack).
+fn components(outgoing: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    const UNSEEN: usize = usize::MAX;
+    let count = outgoing.len();
+    let (mut index, mut low) = (vec![UNSEEN; count], vec![0; count]);
+    let mut on_stack = vec![false; count];
+    let (mut stack, mut found) = (Vec::new(), Vec::new());
+    let mut counter = 0;
+    for start in 0..count {
+        if index[start] != UNSEEN {
+            continue;
+        }
+        let mut calls = vec![(start, 0)];
+        while let Some((node, edge)) = calls.pop() {
+            if edge == 0 {
+                index[node] = counter;
+                low[node] = counter;
+                counter += 1;
+                stack.push(node);
+                on_stack[node] = true;
+            } else {
+                let child = outgoing[node][edge - 1];
+                if on_stack[child] {
+                    low[node] = low[node].min(low[child]);
+                }
+            }
+            match outgoing[node].get(edge) {
+                Some(child) => {
+                    calls.push((node, edge + 1));
+                    if index[*child] == UNSEEN {
+                        calls.push((*child, 0));
+                    }
+                }
+                None if low[node] == index[node] => {
+                    let mut component = Vec::new();
+                    while let Some(member) = stack.pop() {
+                        on_stack[member] = false;
+                        component.push(member);
+                        if member == node {
+                            break;
+                        }
+                    }
+                    found.push(component);
+                }
+                None => {}
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,210 @@
+//! Values and errors as text for people.
+
+use std::fmt::Write as _;
+
+use crate::kind::{Kind, Presence};
+use crate::program::ExprId;
+use crate::session::Session;
+use crate::value::{Arg, Base, NodeId, Problem, ValidatorId, Value};
+
+/// How deep nested values are shown before `…`.
+const DEPTH: u32 = 6;
+
+/// A text in quotes, as CUE writes it.
+pub(crate) fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{b}' => out.push_str("\\v"),
+            '\u{c}' => out.push_str("\\f"),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+impl Session<'_> {
+    /// A value, briefly.
+    pub(crate) fn show(&self, value: Value) -> String {
+        let mut out = String::new();
+        self.show_into(value, DEPTH, &mut out);
+        out
+    }
+
+    fn show_into(&self, value: Value, depth: u32, out: &mut String) {
+        match value {
+            Value::Null => out.push_str("null"),
+            Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+            Value::Int(value) => {
+                let _ = write!(out, "{value}");
+            }
+            Value::Num(id) => {
+                let _ = write!(out, "{}", self.nums[id.at()].decimal);
+            }
+            Value::Str(sym) => out.push_str(&quote(self.text(sym))),
+            Value::Bytes(id) => {
+                let text = String::from_utf8_lossy(&self.bytes[id.at()]).into_owned();
+                out.push('\'');
+                out.push_str(quote(&text).trim_matches('"'));
+                out.push('\'');
+            }
+            Value::Top => out.push('_'),
+            Value::Type(Kind::STRUCT) => out.push_str("{...}"),
+            Value::Type(Kind::LIST) => out.push_str("[...]"),
+            Value::Type(kind) => {
+                let _ = write!(out, "{kind}");
+            }
+            Value::Bound(id) => {
+                let bound = self.bound(id);
+                out.push_str(bound.op.as_str());
+                self.show_into(bound.value, depth, out);
+            }
+            Value::Validator(id) => out.push_str(&self.show_validator(id)),
+            Value::Builtin(at) => out.push_str(&self.program.builtins[at as usize].full_name()),
+            Value::Conjunction(id) => self.join(&self.conjunctions[id.at()], " & ", depth, out),
+            Value::Disjunction(id) => {
+                let disjunction = &self.disjunctions[id.at()];
+                for (at, arm) in disjunction.values.iter().enumerate() {
+                    if at > 0 {
+                        out.push_str(" | ");
+                    }
+                    if at < disjunction.defaults {
+                        out.push('*');
+                    }
+                    self.show_into(*arm, depth, out);
+                }
+            }
+            Value::Fault(_) => out.push_str("_|_"),
+            Value::Node(node) => self.show_node(node, depth, out),
+        }
+    }
+
+    fn join(&self, values: &[Value], between: &str, depth: u32, out: &mut String) {
+        for (at, value) in values.iter().enumerate() {
+            if at > 0 {
+                out.push_str(between);
+            }
+            self.show_into(*value, depth, out);
+        }
+    }
+
+    fn show_node(&self, node: NodeId, depth: u32, out: &mut String) {
+        let node = self.deref(node);
+        let Some(depth) = depth.checked_sub(1) else {
+            out.push('…');
+            return;
+        };
+        match self[node].base {
+            Base::Value(value) => self.show_into(value, depth, out),
+            Base::None => out.push('_'),
+            Base::List { open } => {
+                out.push('[');
+                for (at, element) in self.elements(node).into_iter().enumerate() {
+                    if at > 0 {
+                        out.push(',');
+                    }
+                    self.show_node(element, depth, out);
+                }
+                if open {
+                    out.push_str(if self.elements(node).is_empty() {
+                        "..."
+                    } else {
+                        ",..."
+                    });
+                }
+                out.push(']');
+            }
+            Base::Struct => {
+                out.push('{');
+                let mut first = true;
+                for arc in &self[node].arcs {
+                    let n = &self[*arc];
+                    if n.label.is_let() || n.presence > Presence::Optional {
+                        continue;
+                    }
+                    if !first {
+                        out.push(',');
+                    }
+                    first = false;
+                    out.push_str(&self.shown_label(n.label));
+                    out.push_str(match n.presence {
+                        Presence::Required => "!:",
+                        Presence::Optional => "?:",
+                        _ => ":",
+                    });
+                    self.show_node(*arc, depth, out);
+                }
+                out.push('}');
+            }
+        }
+    }
+
+    pub(crate) fn show_validator(&self, id: ValidatorId) -> String {
+        let validator = &self.validators[id.at()];
+        let builtin = self.program.builtins[validator.builtin as usize];
+        let mut out = builtin.full_name();
+        if validator.call.is_some() || !validator.args.is_empty() {
+            out.push('(');
+            if !builtin.non_concrete {
+                self.join(&validator.args, ", ", 2, &mut out);
+            }
+            out.push(')');
+        }
+        out
+    }
+
+    /// An expression, as it was written.
+    pub(crate) fn source_of(&self, expr: ExprId) -> &str {
+        let span = self.program.span(expr);
+        self.program
+            .files
+            .get(span.file.0 as usize)
+            .map_or("", |source| source.slice(span))
+    }
+
+    /// The sentence of a problem.
+    pub(crate) fn sentence(&self, problem: &Problem) -> String {
+        let mut out = String::new();
+        let mut args = problem.args.iter();
+        let mut rest = problem.template;
+        while let Some((before, after)) = rest.split_once("{}") {
+            out.push_str(before);
+            match args.next() {
+                Some(Arg::Value(value)) => self.show_into(*value, DEPTH, &mut out),
+                Some(Arg::Expr(expr)) => out.push_str(self.source_of(*expr)),
+                Some(Arg::Label(label)) => out.push_str(&self.shown_label(*label)),
+                Some(Arg::Kind(kind)) => {
+                    let _ = write!(out, "{kind}");
+                }
+                Some(Arg::Text(text)) => out.push_str(text),
+                Some(Arg::Op(op)) => out.push_str(op.as_str()),
+                Some(Arg::Count(count)) => {
+                    let _ = write!(out, "{count}");
+                }
+                None => {}
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        if let Some(cause) = problem.cause {
+            for inner in &self[cause].problems {
+                out.push_str(": ");
+                out.push_str(&self.sentence(&self.problems[*inner as usize]));
+                break;
+            }
+        }
+        out
+    }
+}
