@@ -24,9 +24,14 @@ pub struct Builtin {
     pub result: Kind,
     /// Whether it takes arguments that are not concrete.
     pub non_concrete: bool,
+    /// How many parameters at the end may be left out.
+    pub optional: usize,
     /// What it does. `None` with an error raised by [`Call::fail`] or [`Call::incomplete`].
-    pub run: fn(&mut Call<'_, '_>) -> Run<Option<Value>>,
+    pub run: &'static Runner,
 }
+
+/// The code of a function.
+pub type Runner = dyn Fn(&mut Call<'_, '_>) -> Run<Option<Value>> + Sync + Send;
 
 impl std::fmt::Debug for Builtin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -45,7 +50,9 @@ impl Builtin {
     }
 
     fn validates(&self, args: usize) -> bool {
-        args + 1 == self.params.len() && self.result.without(Kind::BOOL).is_bottom()
+        args + 1 == self.params.len()
+            && self.optional == 0
+            && self.result.without(Kind::BOOL).is_bottom()
     }
 }
 
@@ -74,11 +81,145 @@ pub struct Call<'a, 's> {
     pub(crate) session: &'a mut Session<'s>,
     pub(crate) builtin: &'static Builtin,
     pub(crate) args: SmallVec<[Value; 4]>,
-    /// The values behind the arguments, nodes not unwrapped.
-    pub(crate) raw: SmallVec<[Value; 4]>,
+    /// Whether it runs as a validator.
+    pub(crate) validates: bool,
+}
+
+/// A value taken apart, one level deep.
+#[derive(Debug, Clone)]
+pub enum View {
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Bool(bool),
+    /// An int.
+    Int(pequod_cue_num::Decimal),
+    /// A float.
+    Float(pequod_cue_num::Decimal),
+    /// Text.
+    Text(std::sync::Arc<str>),
+    /// Bytes.
+    Bytes(std::sync::Arc<[u8]>),
+    /// A list.
+    List {
+        /// Its elements.
+        elements: Vec<Value>,
+        /// Whether it ends in `...`.
+        open: bool,
+    },
+    /// A struct.
+    Struct {
+        /// Its regular fields in output order.
+        fields: Vec<(std::sync::Arc<str>, Value)>,
+        /// Whether fields may be added.
+        open: bool,
+        /// How many optional and required fields it has.
+        constraints: usize,
+    },
+    /// Not concrete.
+    Other(Kind),
 }
 
 impl Call<'_, '_> {
+    /// Whether it runs as a validator: a no may then say why.
+    pub const fn validates(&self) -> bool {
+        self.validates
+    }
+
+    /// The function that was called.
+    pub const fn function(&self) -> &'static Builtin {
+        self.builtin
+    }
+
+    /// Takes a value apart, its default taken; none with an error raised.
+    pub fn view(&mut self, value: Value) -> Run<Option<View>> {
+        if let Value::Node(node) = value {
+            self.session.finalize(node)?;
+        }
+        if let Some(fault) = self.session.as_fault(value) {
+            self.session.add_err(fault);
+            return Ok(None);
+        }
+        let Some(value) = self.concrete(value) else {
+            return Ok(None);
+        };
+        let session = &mut *self.session;
+        Ok(Some(match value {
+            Value::Null => View::Null,
+            Value::Bool(value) => View::Bool(value),
+            Value::Str(sym) => View::Text(session.text(sym).clone()),
+            Value::Bytes(id) => View::Bytes(session.bytes[id.at()].clone()),
+            Value::Int(_) | Value::Num(_) => {
+                let decimal = session
+                    .decimal(value)
+                    .unwrap_or(pequod_cue_num::Decimal::ZERO);
+                if session.kind(value) == Kind::INT {
+                    View::Int(decimal)
+                } else {
+                    View::Float(decimal)
+                }
+            }
+            Value::Fault(fault) => {
+                session.add_err(fault);
+                return Ok(None);
+            }
+            Value::Node(node) => {
+                let node = session.deref(node);
+                match session[node].base {
+                    Base::List { open } => View::List {
+                        elements: session
+                            .elements(node)
+                            .into_iter()
+                            .map(Value::Node)
+                            .collect(),
+                        open,
+                    },
+                    _ => {
+                        let arcs = session.output_arcs(node);
+                        let fields = arcs
+                            .into_iter()
+                            .map(|arc| {
+                                (
+                                    session.label_text(session[arc].label).into(),
+                                    Value::Node(arc),
+                                )
+                            })
+                            .collect();
+                        let constraints = session[node]
+                            .arcs
+                            .iter()
+                            .filter(|arc| {
+                                let n = &session[**arc];
+                                n.label.is_string()
+                                    && matches!(n.presence, Presence::Optional | Presence::Required)
+                            })
+                            .count();
+                        View::Struct {
+                            fields,
+                            open: session.is_open_struct(node),
+                            constraints,
+                        }
+                    }
+                }
+            }
+            other => View::Other(session.kind(other)),
+        }))
+    }
+
+    /// Whether a value (its default taken) is concrete and no error.
+    pub fn is_settled(&self, value: Value) -> bool {
+        let node = match value {
+            Value::Node(node) => self.session.with_default(node),
+            other => return self.session.is_concrete(other),
+        };
+        self.session.is_concrete(Value::Node(node)) && self.session.fault_of(node).is_none()
+    }
+
+    /// A finished struct as a result.
+    pub fn new_struct(&mut self, fields: &[(std::sync::Arc<str>, Value)]) -> Value {
+        self.session.struct_of(fields)
+    }
+
     /// How many arguments.
     pub fn count(&self) -> usize {
         self.args.len()
@@ -455,7 +596,7 @@ impl Session<'_> {
             })));
         }
         self.at(expr);
-        let result = self.call_builtin(b, values)?;
+        let result = self.call_builtin(b, values, false)?;
         match result {
             Some(Value::Fault(cause)) => {
                 let code = self[cause].code;
@@ -479,10 +620,11 @@ impl Session<'_> {
         &mut self,
         b: &'static Builtin,
         values: SmallVec<[Value; 4]>,
+        validates: bool,
     ) -> Run<Option<Value>> {
         self.step()?;
         let wanted = b.params.len();
-        if values.len() != wanted {
+        if values.len() > wanted || values.len() < wanted - b.optional {
             let what = if values.len() > wanted {
                 "too many arguments in call to {} (have {}, want {})"
             } else {
@@ -547,7 +689,7 @@ impl Session<'_> {
             session: self,
             builtin: b,
             args,
-            raw: values,
+            validates,
         };
         let result = (b.run)(&mut call)?;
         self.close.from_def = saved_close.from_def;
@@ -623,7 +765,7 @@ impl Session<'_> {
         values.push(value);
         values.extend(args);
         let saved = self.errs.take();
-        let result = self.call_builtin(b, values)?;
+        let result = self.call_builtin(b, values, true)?;
         let raised = std::mem::replace(&mut self.errs, saved);
         let cause = match (result, raised) {
             (_, Some(fault)) => Some(fault),
@@ -657,7 +799,8 @@ macro_rules! language_builtins {
             params: &[$($param),*],
             result: $result,
             non_concrete: $loose,
-            run: $run,
+            optional: 0,
+            run: &$run,
         }),*];
     };
 }

@@ -558,14 +558,7 @@ impl<'a> Compiler<'a> {
             ast::Expr::Index(index) => {
                 let base = self.expr(&index.base);
                 let at = self.expr(&index.index);
-                self.add(
-                    Expr::Index {
-                        base,
-                        index: at,
-                        optional: false,
-                    },
-                    span,
-                )
+                self.add(Expr::Index { base, index: at }, span)
             }
             ast::Expr::Slice(slice) => {
                 let base = self.expr(&slice.base);
@@ -690,14 +683,7 @@ impl<'a> Compiler<'a> {
             ast::SelectorLabel::Ident(_) => self.program.label_of(name),
             ast::SelectorLabel::String(_) => self.program.regular_label(name),
         };
-        self.add(
-            Expr::Select {
-                base,
-                label,
-                optional: false,
-            },
-            span,
-        )
+        self.add(Expr::Select { base, label }, span)
     }
 
     fn is_bound(&self, name: &str) -> bool {
@@ -938,14 +924,7 @@ impl<'a> Compiler<'a> {
 
     fn bound_ident(&mut self, at: usize, binding: Binding<'a>, up: u32, span: Span) -> ExprId {
         match binding {
-            Binding::Field(label) => self.add(
-                Expr::Field {
-                    up,
-                    label,
-                    optional: false,
-                },
-                span,
-            ),
+            Binding::Field(label) => self.add(Expr::Field { up, label }, span),
             Binding::Let(label) => self.add(Expr::Let { up, label }, span),
             Binding::Value => self.add(Expr::SelfValue { up }, span),
             Binding::PatternLabel => self.add(Expr::LabelValue { up }, span),
@@ -984,14 +963,7 @@ impl<'a> Compiler<'a> {
         }) = self.package.names.get(name)
         {
             let label = *label;
-            return self.add(
-                Expr::Field {
-                    up,
-                    label,
-                    optional: false,
-                },
-                span,
-            );
+            return self.add(Expr::Field { up, label }, span);
         }
         match self.predeclared(name, span) {
             Some(expr) => expr,

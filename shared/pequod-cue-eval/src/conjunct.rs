@@ -43,7 +43,6 @@ impl Session<'_> {
         };
         match self.program.expr(expr) {
             Expr::Value(value) => Content::Value(*value, Some(self.program.span(expr).pos())),
-            Expr::Comprehension(comp) => Content::Comp(*comp),
             _ => Content::Expr(expr),
         }
     }
@@ -358,7 +357,7 @@ impl Session<'_> {
     pub(crate) fn schedule_node_conjuncts(
         &mut self,
         work: WorkId,
-        mut c: Conjunct,
+        c: Conjunct,
         arc: NodeId,
         mut close: Close,
         reference: Option<ExprId>,
@@ -386,11 +385,6 @@ impl Session<'_> {
             close = self.add_resolver(work, arc, close, false, reference);
         } else {
             close = self.add_resolver(work, arc, close, true, reference);
-        }
-        if close.id != 0 {
-            c.close.id = close.id;
-            c.close.outer = close.outer;
-            c.close.embed = close.embed;
         }
         // Unification is idempotent: once is enough, and more would be exponential.
         if !self[work].taken.insert(arc) {
@@ -450,10 +444,9 @@ impl Session<'_> {
         work: WorkId,
         env: EnvId,
         value: Value,
-        mut id: Close,
+        id: Close,
         pos: Option<Pos>,
     ) -> Run<()> {
-        let node = self[work].node;
         match value {
             Value::Node(x) => return self.insert_node_value(work, env, x, id),
             Value::Fault(fault) => {
@@ -574,11 +567,9 @@ impl Session<'_> {
             if let Some(both) = self.simplify_bounds(kind, low.value, high.value)? {
                 self[work].lower = None;
                 self[work].upper = None;
-                id.from_embed |= false;
                 return self.insert_value(work, env, both, id, high.pos.or(low.pos));
             }
         }
-        let _ = node;
         Ok(())
     }
 

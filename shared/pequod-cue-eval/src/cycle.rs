@@ -117,7 +117,7 @@ impl Session<'_> {
             depth: self[work].depth,
             next: id.refs,
         };
-        id.refs = self.push_ref(step).0;
+        id.refs = self.push_ref(step);
         Ok((id, false))
     }
 

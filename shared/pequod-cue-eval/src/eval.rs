@@ -583,7 +583,6 @@ impl Session<'_> {
                     self.label_value(label)
                 }))
             }
-            Expr::Unsupported(feature) => self.unsupported(feature),
             _ => self.unsupported("this expression in this place"),
         }
     }

@@ -5,7 +5,7 @@ use pequod_cue_syntax::Pos;
 
 use crate::kind::{Kind, Label, LabelKind, Presence};
 use crate::program::{Decl, Sym};
-use crate::session::{CYCLE, Elem, Node, Session, Status};
+use crate::session::{Elem, Node, Session, Status};
 use crate::value::{Arg, Base, BytesId, ConjunctionId, FaultCode, NodeId, Num, NumId, Op, Value};
 
 impl Session<'_> {
@@ -276,6 +276,40 @@ impl Session<'_> {
         Value::Node(list)
     }
 
+    /// A finished struct.
+    pub(crate) fn struct_of(&mut self, fields: &[(std::sync::Arc<str>, Value)]) -> Value {
+        let result = self.new_node(Node {
+            status: Status::Final,
+            base: Base::Struct,
+            dynamic: true,
+            data: true,
+            ..Node::default()
+        });
+        for (name, value) in fields {
+            let label = Label::new(LabelKind::Regular, self.intern(name).0);
+            let mut node = match value {
+                Value::Node(other) => self[*other].clone(),
+                other => Node {
+                    base: Base::Value(*other),
+                    data: true,
+                    ..Node::default()
+                },
+            };
+            node.status = Status::Final;
+            node.parent = Some(result);
+            node.label = label;
+            let arc = self.new_node(node);
+            self.push_arc(result, arc);
+        }
+        let source = crate::session::ShapeSource::Data(result);
+        self[result].shapes.push(crate::session::Shape {
+            source,
+            comp: 0,
+            repeats: 0,
+        });
+        Value::Node(result)
+    }
+
     /// Where a node was written first.
     pub(crate) fn node_pos(&self, node: NodeId) -> Option<Pos> {
         self[node]
@@ -331,10 +365,6 @@ impl Session<'_> {
             return crate::print::quote(&text);
         }
         text
-    }
-
-    pub(crate) fn is_cycle(&self, fault: crate::value::FaultId) -> bool {
-        fault == CYCLE
     }
 }
 

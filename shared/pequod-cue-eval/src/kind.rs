@@ -181,11 +181,6 @@ impl Label {
         )
     }
 
-    /// `_a` or `_#a`.
-    pub const fn is_hidden(self) -> bool {
-        matches!(self.kind(), LabelKind::Hidden | LabelKind::HiddenDefinition)
-    }
-
     /// A `let`.
     pub const fn is_let(self) -> bool {
         matches!(self.kind(), LabelKind::Let)

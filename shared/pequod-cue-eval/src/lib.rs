@@ -24,6 +24,8 @@
 //! | `builtin` | functions and validators |
 //! | `budget` | steps, depth, bytes; what is not supported |
 
+#![expect(unreachable_pub, reason = "what is public is said in this file alone")]
+
 mod arcs;
 mod budget;
 mod builtin;
@@ -53,7 +55,7 @@ mod unify;
 mod value;
 
 pub use budget::{Limits, Poison, Work};
-pub use builtin::{Builtin, Call, Library, Member};
+pub use builtin::{Builtin, Call, Library, Member, Runner, View};
 pub use compile::{REFERENCE, Text, UNSUPPORTED, compile};
 pub use evaluation::{Evaluation, Input, Issue, ReadPath, Summary, Way};
 pub use kind::Kind;

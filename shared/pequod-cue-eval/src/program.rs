@@ -82,8 +82,6 @@ pub enum Expr {
         base: ExprId,
         /// Which.
         index: ExprId,
-        /// `a[b]?`
-        optional: bool,
     },
     /// `a[b:c]`
     Slice {
@@ -100,8 +98,6 @@ pub enum Expr {
         base: ExprId,
         /// Which.
         label: Label,
-        /// `a.b?`
-        optional: bool,
     },
     /// A field of an enclosing struct, or a comprehension's variable.
     Field {
@@ -109,8 +105,6 @@ pub enum Expr {
         up: u32,
         /// Which.
         label: Label,
-        /// `a?`
-        optional: bool,
     },
     /// The value itself, by its alias: `f: X={…}`.
     SelfValue {
@@ -138,10 +132,6 @@ pub enum Expr {
     },
     /// `a...`
     Open(ExprId),
-    /// `for … {…}`; only as a conjunct of a struct.
-    Comprehension(CompId),
-    /// A construct that is not there: evaluating it ends everything.
-    Unsupported(&'static str),
 }
 
 impl Expr {

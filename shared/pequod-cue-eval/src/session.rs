@@ -19,7 +19,7 @@ use crate::kind::{Kind, Label, Presence};
 use crate::program::{CompId, DeclId, ExprId, Names, Program, StructId, Sym};
 use crate::sched::{Cond, Mode, Task};
 use crate::value::{
-    Base, Bound, BoundId, Disjunction, EnvId, Fault, FaultId, NodeId, Num, Problem, RefId, TaskId,
+    Base, Bound, BoundId, Disjunction, EnvId, Fault, FaultId, NodeId, Num, Problem, TaskId,
     Validator, Value, WorkId,
 };
 
@@ -669,8 +669,8 @@ impl<'s> Session<'s> {
         id
     }
 
-    pub(crate) fn push_ref(&mut self, step: Ref) -> RefId {
-        let id = RefId(u32::try_from(self.refs.len()).unwrap_or(u32::MAX));
+    pub(crate) fn push_ref(&mut self, step: Ref) -> u32 {
+        let id = u32::try_from(self.refs.len()).unwrap_or(u32::MAX);
         self.refs.push(step);
         id
     }

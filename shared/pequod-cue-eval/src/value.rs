@@ -30,8 +30,6 @@ ids! {
     ConjunctionId,
     /// A disjunction.
     DisjunctionId,
-    /// A step of a chain of references.
-    RefId,
 }
 
 /// A value.
@@ -127,9 +125,7 @@ pub struct Disjunction {
 
 /// Operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the operators of the language")]
 pub enum Op {
-    And,
     BoolAnd,
     BoolOr,
     Equal,
@@ -151,7 +147,6 @@ impl Op {
     /// As written.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::And => "&",
             Self::BoolAnd => "&&",
             Self::BoolOr => "||",
             Self::Equal => "==",

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::path::{Step, parse_path};
 use crate::{Budget, Counters, Inputs, Package, Read, ReadSet, ValueKind, codes};
 
-static STD: pequod_cue_std::Std = pequod_cue_std::Std;
+static STD: crate::library::Std = crate::library::Std;
 
 /// A compiled package: immutable, shared by its clones, usable from many threads.
 ///

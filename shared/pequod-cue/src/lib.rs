@@ -11,6 +11,7 @@
 
 mod evaluation;
 mod inputs;
+mod library;
 mod package;
 mod path;
 

@@ -1,0 +1,267 @@
+//! The builtin packages, as the evaluator sees them.
+//!
+//! The functions of `pequod-cue-std` know data only. Here arguments become data by the rule of each
+//! parameter, and results values again. What is no plain data travels through as a number.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use pequod_cue_eval::{Builtin, Call, Kind, Library, Member, Run, Value, View};
+use pequod_cue_std::{Args, Datum, FaultKind, Function, PACKAGES, Param, Shape};
+
+/// The packages of `pequod-cue-std`.
+pub(crate) struct Std;
+
+type Table = BTreeMap<(&'static str, &'static str), Builtin>;
+
+fn table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let mut table = Table::new();
+        for package in PACKAGES {
+            for function in pequod_cue_std::functions(package) {
+                table.insert((package, function.name), builtin(package, function));
+            }
+        }
+        table
+    })
+}
+
+/// Built once a process and kept: the evaluator refers to functions by address.
+fn builtin(package: &'static str, function: &'static Function) -> Builtin {
+    let params: Vec<Kind> = function
+        .params
+        .iter()
+        .map(|param| kind_of(*param))
+        .collect();
+    let optional = function
+        .params
+        .iter()
+        .filter(|param| matches!(param, Param::Os | Param::OsWindows))
+        .count();
+    Builtin {
+        package: package.rsplit('/').next().unwrap_or(package),
+        name: function.name,
+        params: params.leak(),
+        result: kind_named(function.result),
+        non_concrete: false,
+        optional,
+        run: Box::leak(Box::new(move |call: &mut Call<'_, '_>| run(function, call))),
+    }
+}
+
+const fn kind_of(param: Param) -> Kind {
+    match param {
+        Param::Int => Kind::INT,
+        Param::Number => Kind::NUMBER,
+        Param::Bool => Kind::BOOL,
+        Param::String | Param::Os | Param::OsRequired | Param::OsWindows => Kind::STRING,
+        Param::Bytes => Kind(Kind::BYTES.0 | Kind::STRING.0),
+        Param::Data | Param::Value => Kind::TOP,
+        Param::List | Param::DataList | Param::Strings | Param::Numbers | Param::ListShape => {
+            Kind::LIST
+        }
+        Param::StructShape => Kind::STRUCT,
+    }
+}
+
+fn kind_named(name: &str) -> Kind {
+    match name {
+        "bool" => Kind::BOOL,
+        "int" => Kind::INT,
+        "float" => Kind::FLOAT,
+        "number" => Kind::NUMBER,
+        "string" => Kind::STRING,
+        "bytes" => Kind::BYTES,
+        "list" => Kind::LIST,
+        "struct" => Kind::STRUCT,
+        _ => Kind::TOP,
+    }
+}
+
+impl Library for Std {
+    fn member(&self, path: &str, name: &str) -> Option<Member> {
+        if let Some((_, builtin)) = table()
+            .iter()
+            .find(|((package, function), _)| *package == path && *function == name)
+        {
+            return Some(Member::Function(builtin));
+        }
+        if let Some(constant) = pequod_cue_std::constants(path)
+            .iter()
+            .find(|constant| constant.name == name)
+        {
+            return Some(Member::Constant(constant.value));
+        }
+        // What the language has beyond that cannot be told from a slip of the pen: both are refused.
+        PACKAGES
+            .iter()
+            .any(|package| *package == path)
+            .then_some(Member::Unsupported("this member"))
+    }
+
+    fn package(&self, path: &str) -> Option<bool> {
+        PACKAGES.contains(&path).then(|| {
+            !pequod_cue_std::functions(path).is_empty()
+                || !pequod_cue_std::constants(path).is_empty()
+        })
+    }
+}
+
+fn run(function: &'static Function, call: &mut Call<'_, '_>) -> Run<Option<Value>> {
+    let mut opaque = Vec::new();
+    let mut data = Vec::with_capacity(function.params.len());
+    for (at, param) in function.params.iter().enumerate() {
+        if at >= call.count() {
+            data.push(Datum::text(if *param == Param::OsWindows {
+                "windows"
+            } else {
+                "unix"
+            }));
+            continue;
+        }
+        let value = call.arg(at);
+        let datum = match param {
+            Param::List | Param::Value => loose(call, value, &mut opaque)?,
+            Param::ListShape | Param::StructShape => shape(call, value)?,
+            _ => complete(call, value)?,
+        };
+        match datum {
+            Some(datum) => data.push(datum),
+            None => return Ok(None),
+        }
+    }
+    match (function.run)(&Args(&data)) {
+        Ok(result) => Ok(Some(back(call, &result, &opaque))),
+        Err(fault) => match fault.kind {
+            FaultKind::Error => Ok(call.fail(fault.text)),
+            FaultKind::Invalid if call.validates() => Ok(call.fail(fault.text)),
+            FaultKind::Invalid => Ok(Some(Value::Bool(false))),
+            FaultKind::Incomplete => Ok(call.incomplete(fault.text)),
+            FaultKind::Unsupported => call.unsupported("this use of a builtin function"),
+            FaultKind::Limit => call.unsupported("a result of this size"),
+        },
+    }
+}
+
+/// A value that must be data to its leaves.
+fn complete(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
+    let Some(view) = call.view(value)? else {
+        return Ok(None);
+    };
+    Ok(Some(match view {
+        View::List { elements, .. } => {
+            let mut list = Vec::with_capacity(elements.len());
+            for element in elements {
+                match complete(call, element)? {
+                    Some(datum) => list.push(datum),
+                    None => return Ok(None),
+                }
+            }
+            Datum::List(list)
+        }
+        View::Struct { fields, .. } => {
+            let mut data = Vec::with_capacity(fields.len());
+            for (name, value) in fields {
+                match complete(call, value)? {
+                    Some(datum) => data.push((name, datum)),
+                    None => return Ok(None),
+                }
+            }
+            Datum::Struct(data)
+        }
+        View::Other(kind) => {
+            call.incomplete(format!("non-concrete value (type {kind})"));
+            return Ok(None);
+        }
+        scalar => return Ok(Some(scalar_datum(scalar))),
+    }))
+}
+
+fn scalar_datum(view: View) -> Datum {
+    match view {
+        View::Bool(value) => Datum::Bool(value),
+        View::Int(value) => Datum::Int(value),
+        View::Float(value) => Datum::Float(value),
+        View::Text(text) => Datum::String(text),
+        View::Bytes(bytes) => Datum::Bytes(bytes),
+        View::Null | View::List { .. } | View::Struct { .. } | View::Other(_) => Datum::Null,
+    }
+}
+
+/// Scalars and lists of them as data; everything else stays what it is.
+fn loose(call: &mut Call<'_, '_>, value: Value, opaque: &mut Vec<Value>) -> Run<Option<Datum>> {
+    let keep = |opaque: &mut Vec<Value>| {
+        opaque.push(value);
+        Datum::Opaque(opaque.len() as u64 - 1)
+    };
+    if !call.is_settled(value) {
+        return Ok(Some(keep(opaque)));
+    }
+    let Some(view) = call.view(value)? else {
+        return Ok(None);
+    };
+    Ok(Some(match view {
+        View::List { elements, .. } => {
+            let mut list = Vec::with_capacity(elements.len());
+            for element in elements {
+                match loose(call, element, opaque)? {
+                    Some(datum) => list.push(datum),
+                    None => return Ok(None),
+                }
+            }
+            Datum::List(list)
+        }
+        View::Struct { .. } | View::Other(_) => keep(opaque),
+        scalar => scalar_datum(scalar),
+    }))
+}
+
+fn shape(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
+    Ok(match call.view(value)? {
+        Some(View::List { elements, open }) => Some(Datum::Shape(Shape {
+            count: elements.len(),
+            open,
+            constraints: 0,
+        })),
+        Some(View::Struct {
+            fields,
+            open,
+            constraints,
+        }) => Some(Datum::Shape(Shape {
+            count: fields.len(),
+            open,
+            constraints,
+        })),
+        Some(_) => call
+            .incomplete("non-concrete argument")
+            .map(|_| Datum::Null),
+        None => None,
+    })
+}
+
+fn back(call: &mut Call<'_, '_>, datum: &Datum, opaque: &[Value]) -> Value {
+    match datum {
+        Datum::Null | Datum::Shape(_) => Value::Null,
+        Datum::Bool(value) => Value::Bool(*value),
+        Datum::Int(value) => call.decimal(value.clone(), Kind::INT),
+        Datum::Float(value) => call.decimal(value.clone(), Kind::FLOAT),
+        Datum::String(text) => call.string(text),
+        Datum::Bytes(bytes) => call.new_bytes(bytes),
+        Datum::List(list) => {
+            let values: Vec<_> = list.iter().map(|datum| back(call, datum, opaque)).collect();
+            call.new_list(&values)
+        }
+        Datum::Struct(fields) => {
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|(name, datum)| (name.clone(), back(call, datum, opaque)))
+                .collect();
+            call.new_struct(&fields)
+        }
+        Datum::Opaque(at) => usize::try_from(*at)
+            .ok()
+            .and_then(|at| opaque.get(at).copied())
+            .unwrap_or(Value::Null),
+    }
+}
