@@ -1,0 +1,358 @@
+//! Reads a cluster and keeps its part of the store in step with it.
+//!
+//! One task finds out which kinds there are ([`discovery`]), one task per kind lists and watches it ([`kind`]), and one
+//! owner of all pending changes writes them in batches ([`writer`]). Each piece of state has one owner, and they talk
+//! over channels with bounds: when the store is slow or away, the writer stops taking changes, the watchers stop
+//! reading, the API server ends their watches in the end, and each of them reads its kind anew and sends what differs.
+//! So an outage of any length loses nothing and needs no more memory than the bounds.
+
+pub mod discovery;
+mod kind;
+mod raw;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustc_hash::FxHashMap;
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::freshness::{ClusterState, KindState, Phase};
+use crate::identity::Identity;
+use crate::observe::Served;
+use crate::query::{Field, Query};
+use crate::store::{Page, Store, StoreError};
+use kind::{Event, KindTask};
+
+/// What of a cluster is read, and how often what is said.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The cluster's id in the fleet.
+    pub cluster: String,
+    /// The Secret that holds its kubeconfig, where one is kept.
+    pub cluster_secret_ref: String,
+    /// The kubeconfig context it is read through, from a laptop.
+    pub context: String,
+    /// Changes are collected for this long, unless there are `batch_size` of them before.
+    pub batch_window: Duration,
+    /// The largest batch.
+    pub batch_size: usize,
+    /// How often the agent shows that it is alive.
+    pub heartbeat: Duration,
+    /// How often discovery is repeated without a reason.
+    pub rediscover: Duration,
+    /// Only these kinds, if there are any: patterns of full names (`pods`, `*.cert-manager.io`).
+    pub include: Vec<String>,
+    /// Never these.
+    pub exclude: Vec<String>,
+    /// Only objects in these namespaces, and of the whole cluster, if there are any: patterns.
+    pub namespaces: Vec<String>,
+    /// Never objects of these.
+    pub exclude_namespaces: Vec<String>,
+    /// Only objects that this label selector selects.
+    pub selector: Option<String>,
+    /// Leave when everything was read once.
+    pub once: bool,
+    /// Take the cluster over from another agent.
+    pub take_over: bool,
+}
+
+impl Options {
+    /// The usual choices for a cluster.
+    pub fn new(cluster: impl Into<String>) -> Self {
+        Self {
+            cluster: cluster.into(),
+            cluster_secret_ref: String::new(),
+            context: String::new(),
+            batch_window: Duration::from_secs(5),
+            batch_size: 1000,
+            heartbeat: Duration::from_secs(10),
+            rediscover: Duration::from_secs(60),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            namespaces: Vec::new(),
+            exclude_namespaces: Vec::new(),
+            selector: None,
+            once: false,
+            take_over: false,
+        }
+    }
+}
+
+/// Why an agent ended.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The cluster does not answer at all.
+    #[error("cluster `{cluster}` cannot be read")]
+    Cluster {
+        /// Its id.
+        cluster: String,
+        /// Why.
+        #[source]
+        source: raw::RawError,
+    },
+    /// The store refuses.
+    #[error("the state of cluster `{cluster}` cannot be stored")]
+    Store {
+        /// Its id.
+        cluster: String,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// Another agent is at work under the same id.
+    #[error("another agent is reading cluster `{cluster}`")]
+    Taken {
+        /// The id.
+        cluster: String,
+    },
+    /// The id belongs to another cluster.
+    #[error("`{cluster}` is the id of another cluster: its kube-system namespace is {stored}, here it is {here}")]
+    OtherCluster {
+        /// The id.
+        cluster: String,
+        /// The uid that is stored.
+        stored: String,
+        /// The uid that this cluster has.
+        here: String,
+    },
+}
+
+pub use raw::RawError;
+
+/// Now, in seconds since 1970.
+pub fn now() -> i64 {
+    Timestamp::now().as_second()
+}
+
+/// What an agent did, when it left.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// The last state it wrote.
+    pub state: ClusterState,
+    /// How many changes it wrote.
+    pub written: u64,
+}
+
+/// What is known of each kind's objects: point ids with the digest of what a reader sees.
+pub(crate) type Known = FxHashMap<Uuid, u64>;
+
+/// Reads a cluster until `shutdown`, or once.
+pub async fn run(
+    client: kube::Client,
+    store: Arc<dyn Store>,
+    options: Options,
+    shutdown: CancellationToken,
+) -> Result<Summary, AgentError> {
+    let cluster = options.cluster.clone();
+    let unreadable = |source| AgentError::Cluster { cluster: cluster.clone(), source };
+    let unstorable = |source| AgentError::Store { cluster: cluster.clone(), source };
+
+    let here = raw::cluster_uid(&client).await.map_err(unreadable)?;
+    let version = raw::version(&client).await.map_err(unreadable)?;
+    let before = store
+        .clusters()
+        .await
+        .map_err(unstorable)?
+        .into_iter()
+        .find(|state| state.cluster == cluster)
+        .unwrap_or_default();
+    if !before.cluster_uid.is_empty() && before.cluster_uid != here {
+        return Err(AgentError::OtherCluster { cluster, stored: before.cluster_uid, here });
+    }
+    if !before.agent.is_empty() && !before.abandoned(now()) && !options.take_over {
+        return Err(AgentError::Taken { cluster });
+    }
+
+    let state = ClusterState {
+        cluster: cluster.clone(),
+        cluster_uid: here,
+        cluster_secret_ref: options.cluster_secret_ref.clone(),
+        context: options.context.clone(),
+        version,
+        agent: Uuid::new_v4().to_string(),
+        heartbeat_seconds: u32::try_from(options.heartbeat.as_secs()).unwrap_or(u32::MAX).max(1),
+        heartbeat_at: now(),
+        epoch: before.epoch,
+        complete_at: before.complete_at,
+        waiting: 0,
+        dropped: 0,
+        undiscovered: Vec::new(),
+        kinds: BTreeMap::new(),
+    };
+    store.put_cluster(&state).await.map_err(unstorable)?;
+
+    let known = stored_objects(&*store, &cluster).await.map_err(unstorable)?;
+    let (events, received) = mpsc::channel(2048);
+    let stop = shutdown.child_token();
+    let writer = writer::Writer::new(store.clone(), state, &options);
+    let keeper = Keeper {
+        client,
+        store,
+        options: Arc::new(options),
+        events,
+        known,
+        rediscover: Arc::new(Notify::new()),
+        listing: Arc::new(Semaphore::new(8)),
+        tasks: BTreeMap::new(),
+        running: JoinSet::new(),
+        first: true,
+    };
+    let keeping = tokio::spawn(keeper.keep(stop.clone()));
+    let outcome = writer.write(received, stop.clone()).await;
+    stop.cancel();
+    // The keeper ends on the token; a panic in it would have been reported by its own task.
+    let _ = keeping.await;
+    outcome
+}
+
+/// What the store has of a cluster, by group and kind.
+async fn stored_objects(store: &dyn Store, cluster: &str) -> Result<BTreeMap<(String, String), Known>, StoreError> {
+    let query = Query::default().is(Field::Cluster, [cluster]);
+    let mut known: BTreeMap<(String, String), Known> = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let page = store.list(&query, 0, Page { limit: 1000, after }).await?;
+        for record in page.records {
+            let Identity { api_group, kind, .. } = &record.identity;
+            known
+                .entry((api_group.clone(), kind.clone()))
+                .or_default()
+                .insert(record.identity.point(), record.visible());
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(known),
+        }
+    }
+}
+
+/// Knows which kinds there are and keeps a task for each.
+struct Keeper {
+    client: kube::Client,
+    store: Arc<dyn Store>,
+    options: Arc<Options>,
+    events: mpsc::Sender<Event>,
+    known: BTreeMap<(String, String), Known>,
+    rediscover: Arc<Notify>,
+    listing: Arc<Semaphore>,
+    tasks: BTreeMap<(String, String), (Served, CancellationToken)>,
+    running: JoinSet<((String, String), Known)>,
+    first: bool,
+}
+
+impl Keeper {
+    async fn keep(mut self, stop: CancellationToken) {
+        let mut delay = Duration::from_secs(1);
+        loop {
+            match discovery::discover(&self.client).await {
+                Ok(found) => {
+                    delay = Duration::from_secs(1);
+                    self.follow(found, &stop).await;
+                }
+                Err(error) => {
+                    // Nothing is concluded from a discovery that failed: the kinds are those of before.
+                    tracing::warn!(cluster = %self.options.cluster, %error, "discovery failed");
+                    let _ = self.events.send(Event::Undiscovered(vec!["*".to_owned()])).await;
+                    delay = (delay * 2).min(Duration::from_secs(60));
+                }
+            }
+            let pause = if self.first { delay } else { self.options.rediscover };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.rediscover.notified() => {
+                    // A definition's kind is served a moment after the definition appears.
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        self.running.shutdown().await;
+    }
+
+    async fn follow(&mut self, found: discovery::Discovered, stop: &CancellationToken) {
+        let wanted: BTreeMap<(String, String), Served> = found
+            .served
+            .iter()
+            .filter(|served| discovery::wanted(served, &self.options))
+            .map(|served| ((served.group.clone(), served.kind.clone()), served.clone()))
+            .collect();
+        let unknown_group = |group: &str| found.undiscovered.iter().any(|it| it == group);
+
+        // Kinds that left. One whose group does not answer is unknown, not gone.
+        let left: Vec<(String, String)> = self
+            .tasks
+            .keys()
+            .filter(|key| !wanted.contains_key(*key) && !unknown_group(&key.0))
+            .cloned()
+            .collect();
+        for key in left {
+            if let Some((served, token)) = self.tasks.remove(&key) {
+                token.cancel();
+                while let Some(ended) = self.running.join_next().await {
+                    let Ok((ended, known)) = ended else { continue };
+                    self.known.insert(ended.clone(), known);
+                    if ended == key {
+                        break;
+                    }
+                }
+                let known = self.known.remove(&key).unwrap_or_default();
+                let _ = self.events.send(Event::Left(served.full_name(), known.into_keys().collect())).await;
+            }
+        }
+        // What the store still has of kinds that left while no agent was looking.
+        if self.first {
+            let gone: Vec<(String, String)> = self
+                .known
+                .keys()
+                .filter(|key| !wanted.contains_key(*key) && !unknown_group(&key.0))
+                .cloned()
+                .collect();
+            for key in gone {
+                let known = self.known.remove(&key).unwrap_or_default();
+                let _ = self.events.send(Event::Left(key.1, known.into_keys().collect())).await;
+            }
+        }
+
+        let fresh: Vec<_> = wanted.iter().filter(|(key, _)| !self.tasks.contains_key(*key)).collect();
+        if !fresh.is_empty() || self.first {
+            let capabilities = discovery::capabilities(&self.client, &self.options.cluster, &wanted).await;
+            if let Err(error) = self.store.put_capabilities(&self.options.cluster, &capabilities).await {
+                tracing::warn!(cluster = %self.options.cluster, %error, "kinds could not be stored");
+            }
+            let names = fresh.iter().map(|(_, served)| served.full_name()).collect();
+            let _ = self.events.send(Event::Begun(names)).await;
+            for (key, served) in fresh {
+                let served = capabilities
+                    .iter()
+                    .find(|capability| capability.served.kind == served.kind && capability.served.group == served.group)
+                    .map_or_else(|| served.clone(), |capability| capability.served.clone());
+                let token = stop.child_token();
+                let task = KindTask {
+                    client: self.client.clone(),
+                    options: self.options.clone(),
+                    served: served.clone(),
+                    known: self.known.remove(key).unwrap_or_default(),
+                    events: self.events.clone(),
+                    listing: self.listing.clone(),
+                    rediscover: self.rediscover.clone(),
+                };
+                self.tasks.insert(key.clone(), (served, token.clone()));
+                let key = key.clone();
+                self.running.spawn(async move { (key, task.run(token).await) });
+            }
+        }
+        self.first = false;
+        let _ = self.events.send(Event::Undiscovered(found.undiscovered)).await;
+    }
+}
+
+/// The state of a kind before its first list is done.
+fn listing() -> KindState {
+    KindState { phase: Phase::Listing, objects: 0, problem: String::new() }
+}

@@ -1,0 +1,238 @@
+//! The trait over anything that keeps Qdrant points: what engine and server do alike is done once, here.
+
+use futures::future::BoxFuture;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::wire::{self, Group, Point};
+use super::{Answer, Capability, Change, Page, Store, StoreError, Stored};
+use crate::freshness::ClusterState;
+use crate::query::{Field, Query, Term, Test, glob, is_glob};
+use crate::record::Record;
+use crate::text::{self, Sparse};
+
+/// The operations of a collection of points. Filters are in Qdrant's JSON.
+pub trait Points: Send + Sync {
+    /// Writes points.
+    fn upsert(&self, points: Vec<Point>) -> BoxFuture<'_, Stored<()>>;
+    /// Deletes points by id.
+    fn delete(&self, ids: Vec<Uuid>) -> BoxFuture<'_, Stored<()>>;
+    /// Deletes the points that match.
+    fn delete_where(&self, filter: Value) -> BoxFuture<'_, Stored<()>>;
+    /// Payloads of matching points by ascending id, from `after` on (that one included), and where to go on.
+    fn scroll(
+        &self,
+        filter: Value,
+        limit: usize,
+        from: Option<Uuid>,
+    ) -> BoxFuture<'_, Stored<(Vec<Value>, Option<Uuid>)>>;
+    /// Scores and payloads of the matching points that fit the words best.
+    fn nearest(
+        &self,
+        words: Sparse,
+        filter: Value,
+        limit: usize,
+    ) -> BoxFuture<'_, Stored<Vec<(f32, Value)>>>;
+    /// How many points match.
+    fn count(&self, filter: Value) -> BoxFuture<'_, Stored<u64>>;
+    /// The values of a key among matching points.
+    fn facet(
+        &self,
+        key: &'static str,
+        filter: Value,
+        limit: usize,
+    ) -> BoxFuture<'_, Stored<Vec<(String, u64)>>>;
+    /// Makes everything survive a crash.
+    fn flush(&self) -> BoxFuture<'_, Stored<()>>;
+}
+
+/// Patterns are expanded to the values they fit; beyond so many different values a field has none that can be told.
+const EXPANDED_VALUES: usize = 100_000;
+/// No value of any field.
+const NOTHING: &str = "\u{0}";
+
+/// A store made of points.
+pub struct PointStore<P>(pub P);
+
+impl<P: Points> PointStore<P> {
+    /// The query with every pattern replaced by the values it fits.
+    async fn expand(&self, query: &Query, now: i64) -> Stored<Query> {
+        let open = |term: &Term| matches!(&term.test, Test::Is(_, values) if values.iter().any(|value| is_glob(value)));
+        if !query.terms.iter().any(open) {
+            return Ok(query.clone());
+        }
+        let exact = Query {
+            terms: query
+                .terms
+                .iter()
+                .filter(|term| !open(term))
+                .cloned()
+                .collect(),
+            ..Query::default()
+        };
+        let mut expanded = query.clone();
+        for term in expanded.terms.iter_mut().filter(|term| open(term)) {
+            let Test::Is(field, values) = &mut term.test else {
+                continue;
+            };
+            let known = self
+                .0
+                .facet(field.key(), wire::filter(&exact, now), EXPANDED_VALUES)
+                .await?;
+            if known.len() >= EXPANDED_VALUES {
+                return Err(StoreError::Refused(format!(
+                    "`{}` has too many values for a pattern; add an exact term",
+                    field.word()
+                )));
+            }
+            let mut fitting: Vec<String> = known
+                .into_iter()
+                .map(|(value, _)| value)
+                .filter(|value| values.iter().any(|pattern| glob(pattern, value)))
+                .collect();
+            if fitting.is_empty() {
+                fitting.push(NOTHING.to_owned());
+            }
+            *values = fitting;
+        }
+        Ok(expanded)
+    }
+
+    async fn filter(&self, query: &Query, now: i64) -> Stored<Value> {
+        Ok(wire::filter(&self.expand(query, now).await?, now))
+    }
+
+    async fn all_payloads(&self, filter: Value) -> Stored<Vec<Value>> {
+        let mut payloads = Vec::new();
+        let mut from = None;
+        loop {
+            let (page, next) = self.0.scroll(filter.clone(), 1000, from).await?;
+            payloads.extend(page);
+            match next {
+                Some(next) => from = Some(next),
+                None => return Ok(payloads),
+            }
+        }
+    }
+}
+
+impl<P: Points> Store for PointStore<P> {
+    fn apply<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, Stored<()>> {
+        Box::pin(async move {
+            for group in wire::groups(changes) {
+                match group {
+                    Group::Put(points) => self.0.upsert(points).await?,
+                    Group::Delete(ids) => self.0.delete(ids).await?,
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn list<'a>(&'a self, query: &'a Query, now: i64, page: Page) -> BoxFuture<'a, Stored<Answer>> {
+        Box::pin(async move {
+            let filter = self.filter(query, now).await?;
+            let (payloads, next) = self.0.scroll(filter, page.limit.max(1), page.after).await?;
+            let records = payloads
+                .into_iter()
+                .map(wire::record)
+                .collect::<Stored<Vec<Record>>>()?;
+            Ok(Answer { records, next })
+        })
+    }
+
+    fn search<'a>(
+        &'a self,
+        query: &'a Query,
+        now: i64,
+        limit: usize,
+    ) -> BoxFuture<'a, Stored<Vec<(f32, Record)>>> {
+        Box::pin(async move {
+            let filter = self.filter(query, now).await?;
+            let words = text::question(query.text.iter().map(String::as_str));
+            if words.indices.is_empty() {
+                return Ok(Vec::new());
+            }
+            let found = self.0.nearest(words, filter, limit).await?;
+            found
+                .into_iter()
+                .map(|(score, payload)| Ok((score, wire::record(payload)?)))
+                .collect()
+        })
+    }
+
+    fn count<'a>(&'a self, query: &'a Query, now: i64) -> BoxFuture<'a, Stored<u64>> {
+        Box::pin(async move { self.0.count(self.filter(query, now).await?).await })
+    }
+
+    fn facet<'a>(
+        &'a self,
+        field: Field,
+        query: &'a Query,
+        now: i64,
+        limit: usize,
+    ) -> BoxFuture<'a, Stored<Vec<(String, u64)>>> {
+        Box::pin(async move {
+            let mut values = self
+                .0
+                .facet(field.key(), self.filter(query, now).await?, limit)
+                .await?;
+            // Equal counts come in the order of their values, in every store.
+            values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+            Ok(values)
+        })
+    }
+
+    fn clusters(&self) -> BoxFuture<'_, Stored<Vec<ClusterState>>> {
+        Box::pin(async move {
+            let payloads = self
+                .all_payloads(wire::filter_what("cluster", None))
+                .await?;
+            let mut states = payloads
+                .into_iter()
+                .map(|payload| wire::part(payload, "state"))
+                .collect::<Stored<Vec<ClusterState>>>()?;
+            states.sort_by(|a, b| a.cluster.cmp(&b.cluster));
+            Ok(states)
+        })
+    }
+
+    fn put_cluster<'a>(&'a self, state: &'a ClusterState) -> BoxFuture<'a, Stored<()>> {
+        self.0.upsert(vec![Point::cluster(state)])
+    }
+
+    fn capabilities(&self) -> BoxFuture<'_, Stored<Vec<Capability>>> {
+        Box::pin(async move {
+            let payloads = self
+                .all_payloads(wire::filter_what("capability", None))
+                .await?;
+            payloads
+                .into_iter()
+                .map(|payload| wire::part(payload, "capability"))
+                .collect()
+        })
+    }
+
+    fn put_capabilities<'a>(
+        &'a self,
+        cluster: &'a str,
+        kinds: &'a [Capability],
+    ) -> BoxFuture<'a, Stored<()>> {
+        Box::pin(async move {
+            self.0
+                .delete_where(wire::filter_what("capability", Some(cluster)))
+                .await?;
+            self.0
+                .upsert(kinds.iter().map(Point::capability).collect())
+                .await
+        })
+    }
+
+    fn forget<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Stored<()>> {
+        self.0.delete_where(wire::filter_cluster(cluster))
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Stored<()>> {
+        self.0.flush()
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests of the fleet over its public parts.
+
+mod fixture;
+mod stores;
