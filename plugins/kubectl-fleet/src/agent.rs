@@ -72,7 +72,7 @@ impl Options {
             batch_window: Duration::from_secs(5),
             batch_size: 1000,
             heartbeat: Duration::from_secs(10),
-            rediscover: Duration::from_secs(60),
+            rediscover: Duration::from_mins(1),
             include: Vec::new(),
             exclude: Vec::new(),
             namespaces: Vec::new(),
@@ -94,7 +94,7 @@ pub enum AgentError {
         cluster: String,
         /// Why.
         #[source]
-        source: raw::RawError,
+        source: RawError,
     },
     /// The store refuses.
     #[error("the state of cluster `{cluster}` cannot be stored")]
@@ -112,7 +112,9 @@ pub enum AgentError {
         cluster: String,
     },
     /// The id belongs to another cluster.
-    #[error("`{cluster}` is the id of another cluster: its kube-system namespace is {stored}, here it is {here}")]
+    #[error(
+        "`{cluster}` is the id of another cluster: its kube-system namespace is {stored}, here it is {here}"
+    )]
     OtherCluster {
         /// The id.
         cluster: String,
@@ -150,8 +152,14 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<Summary, AgentError> {
     let cluster = options.cluster.clone();
-    let unreadable = |source| AgentError::Cluster { cluster: cluster.clone(), source };
-    let unstorable = |source| AgentError::Store { cluster: cluster.clone(), source };
+    let unreadable = |source| AgentError::Cluster {
+        cluster: cluster.clone(),
+        source,
+    };
+    let unstorable = |source| AgentError::Store {
+        cluster: cluster.clone(),
+        source,
+    };
 
     let here = raw::cluster_uid(&client).await.map_err(unreadable)?;
     let version = raw::version(&client).await.map_err(unreadable)?;
@@ -163,7 +171,11 @@ pub async fn run(
         .find(|state| state.cluster == cluster)
         .unwrap_or_default();
     if !before.cluster_uid.is_empty() && before.cluster_uid != here {
-        return Err(AgentError::OtherCluster { cluster, stored: before.cluster_uid, here });
+        return Err(AgentError::OtherCluster {
+            cluster,
+            stored: before.cluster_uid,
+            here,
+        });
     }
     if !before.agent.is_empty() && !before.abandoned(now()) && !options.take_over {
         return Err(AgentError::Taken { cluster });
@@ -176,7 +188,9 @@ pub async fn run(
         context: options.context.clone(),
         version,
         agent: Uuid::new_v4().to_string(),
-        heartbeat_seconds: u32::try_from(options.heartbeat.as_secs()).unwrap_or(u32::MAX).max(1),
+        heartbeat_seconds: u32::try_from(options.heartbeat.as_secs())
+            .unwrap_or(u32::MAX)
+            .max(1),
         heartbeat_at: now(),
         epoch: before.epoch,
         complete_at: before.complete_at,
@@ -187,7 +201,9 @@ pub async fn run(
     };
     store.put_cluster(&state).await.map_err(unstorable)?;
 
-    let known = stored_objects(&*store, &cluster).await.map_err(unstorable)?;
+    let known = stored_objects(&*store, &cluster)
+        .await
+        .map_err(unstorable)?;
     let (events, received) = mpsc::channel(2048);
     let stop = shutdown.child_token();
     let writer = writer::Writer::new(store.clone(), state, &options);
@@ -212,14 +228,19 @@ pub async fn run(
 }
 
 /// What the store has of a cluster, by group and kind.
-async fn stored_objects(store: &dyn Store, cluster: &str) -> Result<BTreeMap<(String, String), Known>, StoreError> {
+async fn stored_objects(
+    store: &dyn Store,
+    cluster: &str,
+) -> Result<BTreeMap<(String, String), Known>, StoreError> {
     let query = Query::default().is(Field::Cluster, [cluster]);
     let mut known: BTreeMap<(String, String), Known> = BTreeMap::new();
     let mut after = None;
     loop {
         let page = store.list(&query, 0, Page { limit: 1000, after }).await?;
         for record in page.records {
-            let Identity { api_group, kind, .. } = &record.identity;
+            let Identity {
+                api_group, kind, ..
+            } = &record.identity;
             known
                 .entry((api_group.clone(), kind.clone()))
                 .or_default()
@@ -258,11 +279,18 @@ impl Keeper {
                 Err(error) => {
                     // Nothing is concluded from a discovery that failed: the kinds are those of before.
                     tracing::warn!(cluster = %self.options.cluster, %error, "discovery failed");
-                    let _ = self.events.send(Event::Undiscovered(vec!["*".to_owned()])).await;
-                    delay = (delay * 2).min(Duration::from_secs(60));
+                    let _ = self
+                        .events
+                        .send(Event::Undiscovered(vec!["*".to_owned()]))
+                        .await;
+                    delay = (delay * 2).min(Duration::from_mins(1));
                 }
             }
-            let pause = if self.first { delay } else { self.options.rediscover };
+            let pause = if self.first {
+                delay
+            } else {
+                self.options.rediscover
+            };
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.rediscover.notified() => {
@@ -302,7 +330,10 @@ impl Keeper {
                     }
                 }
                 let known = self.known.remove(&key).unwrap_or_default();
-                let _ = self.events.send(Event::Left(served.full_name(), known.into_keys().collect())).await;
+                let _ = self
+                    .events
+                    .send(Event::Left(served.full_name(), known.into_keys().collect()))
+                    .await;
             }
         }
         // What the store still has of kinds that left while no agent was looking.
@@ -315,14 +346,25 @@ impl Keeper {
                 .collect();
             for key in gone {
                 let known = self.known.remove(&key).unwrap_or_default();
-                let _ = self.events.send(Event::Left(key.1, known.into_keys().collect())).await;
+                let _ = self
+                    .events
+                    .send(Event::Left(key.1, known.into_keys().collect()))
+                    .await;
             }
         }
 
-        let fresh: Vec<_> = wanted.iter().filter(|(key, _)| !self.tasks.contains_key(*key)).collect();
+        let fresh: Vec<_> = wanted
+            .iter()
+            .filter(|(key, _)| !self.tasks.contains_key(*key))
+            .collect();
         if !fresh.is_empty() || self.first {
-            let capabilities = discovery::capabilities(&self.client, &self.options.cluster, &wanted).await;
-            if let Err(error) = self.store.put_capabilities(&self.options.cluster, &capabilities).await {
+            let capabilities =
+                discovery::capabilities(&self.client, &self.options.cluster, &wanted).await;
+            if let Err(error) = self
+                .store
+                .put_capabilities(&self.options.cluster, &capabilities)
+                .await
+            {
                 tracing::warn!(cluster = %self.options.cluster, %error, "kinds could not be stored");
             }
             let names = fresh.iter().map(|(_, served)| served.full_name()).collect();
@@ -330,7 +372,10 @@ impl Keeper {
             for (key, served) in fresh {
                 let served = capabilities
                     .iter()
-                    .find(|capability| capability.served.kind == served.kind && capability.served.group == served.group)
+                    .find(|capability| {
+                        capability.served.kind == served.kind
+                            && capability.served.group == served.group
+                    })
                     .map_or_else(|| served.clone(), |capability| capability.served.clone());
                 let token = stop.child_token();
                 let task = KindTask {
@@ -344,15 +389,23 @@ impl Keeper {
                 };
                 self.tasks.insert(key.clone(), (served, token.clone()));
                 let key = key.clone();
-                self.running.spawn(async move { (key, task.run(token).await) });
+                self.running
+                    .spawn(async move { (key, task.run(token).await) });
             }
         }
         self.first = false;
-        let _ = self.events.send(Event::Undiscovered(found.undiscovered)).await;
+        let _ = self
+            .events
+            .send(Event::Undiscovered(found.undiscovered))
+            .await;
     }
 }
 
 /// The state of a kind before its first list is done.
 fn listing() -> KindState {
-    KindState { phase: Phase::Listing, objects: 0, problem: String::new() }
+    KindState {
+        phase: Phase::Listing,
+        objects: 0,
+        problem: String::new(),
+    }
 }

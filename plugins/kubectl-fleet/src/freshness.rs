@@ -140,7 +140,7 @@ impl ClusterState {
                 Phase::Watching => {}
                 Phase::Listing => problems.push(format!("{name} is still being read")),
                 Phase::Unreachable => {
-                    problems.push(format!("{name} cannot be read: {}", kind.problem))
+                    problems.push(format!("{name} cannot be read: {}", kind.problem));
                 }
                 Phase::Forbidden => problems.push(format!("{name} may not be listed by the agent")),
             }
@@ -199,6 +199,18 @@ impl Freshness {
         }
     }
 
+    /// Adds a cluster that was asked for and is not there.
+    pub fn missing(&mut self, cluster: &str) {
+        self.complete = false;
+        self.clusters.push(Judged {
+            cluster: cluster.to_owned(),
+            complete: false,
+            age_seconds: 0,
+            stale: true,
+            problems: vec!["no such cluster is known".to_owned()],
+        });
+    }
+
     /// The line below every list: `10/11 clusters ≤ 4s; eu-2 last seen 12m ago; 0 dropped`.
     pub fn footer(&self) -> String {
         if self.clusters.is_empty() {
@@ -221,9 +233,9 @@ impl Freshness {
         }];
         for cluster in self.clusters.iter().filter(|cluster| cluster.stale) {
             parts.push(format!(
-                "{} last seen {} ago",
+                "{} {}",
                 cluster.cluster,
-                pequod_cli::age(cluster.age_seconds)
+                cluster.problems.first().map_or("is stale", String::as_str)
             ));
         }
         parts.push(format!("{} dropped", self.dropped));

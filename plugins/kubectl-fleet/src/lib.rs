@@ -7,6 +7,8 @@
 //! The core (all but [`agent`], [`store`] and [`cli`]) is pure: no clock, no network, no files.
 
 pub mod agent;
+pub mod answer;
+pub mod cli;
 pub mod concepts;
 pub mod freshness;
 pub mod health;
@@ -17,3 +19,6 @@ pub mod record;
 pub mod redact;
 pub mod store;
 pub mod text;
+mod verbs;
+
+pub use verbs::run;

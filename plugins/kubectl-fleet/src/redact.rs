@@ -105,33 +105,35 @@ fn names_secret(key: &str) -> bool {
         .any(|word| joined.ends_with(word))
 }
 
+/// How credentials of known issuers begin.
+const PREFIXES: &[&str] = &[
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "xapp-",
+    "sk-",
+    "sk_live_",
+    "rk_live_",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "hvs.",
+    "s.",
+    "dop_v1_",
+    "npm_",
+    "eyJhbGciOi",
+    "Bearer ",
+    "Basic ",
+    "-----BEGIN ",
+];
+
 /// Whether a value looks like a credential: a known prefix, a URL with a password, a PEM block, or a long random word.
 fn looks_secret(value: &str) -> bool {
     let value = value.trim().trim_matches(['"', '\'', ',', ';']);
-    const PREFIXES: &[&str] = &[
-        "ghp_",
-        "gho_",
-        "ghs_",
-        "github_pat_",
-        "glpat-",
-        "xoxb-",
-        "xoxp-",
-        "xapp-",
-        "sk-",
-        "sk_live_",
-        "rk_live_",
-        "AKIA",
-        "ASIA",
-        "AIza",
-        "hvs.",
-        "s.",
-        "dop_v1_",
-        "npm_",
-        "eyJhbGciOi",
-        "Bearer ",
-        "Basic ",
-        "-----BEGIN ",
-    ];
     let long_enough = value.len() >= 20;
     if long_enough && PREFIXES.iter().any(|prefix| value.starts_with(prefix)) {
         return true;

@@ -1,5 +1,7 @@
 //! Columns for people, as kubectl prints them.
 
+use std::borrow::Cow;
+
 /// A table under construction.
 ///
 /// ```
@@ -12,7 +14,7 @@
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Table {
-    columns: Vec<&'static str>,
+    columns: Vec<Cow<'static, str>>,
     narrow: usize,
     rows: Vec<Vec<String>>,
 }
@@ -21,8 +23,17 @@ impl Table {
     /// A table with these columns.
     pub fn new(columns: &[&'static str]) -> Self {
         Self {
-            columns: columns.to_vec(),
+            columns: columns.iter().map(|&column| column.into()).collect(),
             narrow: columns.len(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// A table whose columns are known only when it is made.
+    pub fn named(columns: Vec<String>) -> Self {
+        Self {
+            narrow: columns.len(),
+            columns: columns.into_iter().map(Cow::Owned).collect(),
             rows: Vec::new(),
         }
     }
@@ -30,7 +41,8 @@ impl Table {
     /// Adds columns that only `-o wide` shows.
     #[must_use]
     pub fn wide(mut self, columns: &[&'static str]) -> Self {
-        self.columns.extend_from_slice(columns);
+        self.columns
+            .extend(columns.iter().map(|&column| Cow::Borrowed(column)));
         self
     }
 
@@ -64,7 +76,7 @@ impl Table {
         let mut lines: Vec<Vec<String>> = vec![
             self.columns[..shown]
                 .iter()
-                .map(|&c| c.to_owned())
+                .map(|column| column.clone().into_owned())
                 .collect(),
         ];
         lines.extend(

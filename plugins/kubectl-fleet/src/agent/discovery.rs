@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::raw::{self, RawError};
 use super::Options;
+use super::raw::{self, RawError};
 use crate::concepts;
 use crate::observe::Served;
 use crate::query::glob;
@@ -25,7 +25,8 @@ pub struct Discovered {
     pub undiscovered: Vec<String>,
 }
 
-const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+const AGGREGATED: &str =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 
 /// Asks a cluster for its kinds.
 pub async fn discover(client: &kube::Client) -> Result<Discovered, RawError> {
@@ -42,15 +43,25 @@ pub async fn discover(client: &kube::Client) -> Result<Discovered, RawError> {
 }
 
 fn string<'a>(value: &'a Value, path: &str) -> &'a str {
-    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
+    value
+        .pointer(path)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 fn strings(value: &Value, key: &str) -> Vec<String> {
-    list(value, key).iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect()
+    list(value, key)
+        .iter()
+        .filter_map(Value::as_str)
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
 /// Reads the aggregated form.
@@ -101,24 +112,34 @@ async fn by_version(
     found: &mut Discovered,
 ) -> Result<(), RawError> {
     let versions: Vec<(String, String)> = if path == "/api" {
-        strings(answer, "versions").into_iter().map(|version| (String::new(), version)).collect()
+        strings(answer, "versions")
+            .into_iter()
+            .map(|version| (String::new(), version))
+            .collect()
     } else {
         list(answer, "groups")
             .iter()
             .flat_map(|group| {
                 let name = string(group, "/name").to_owned();
                 let preferred = string(group, "/preferredVersion/version").to_owned();
-                let mut versions: Vec<String> =
-                    list(group, "versions").iter().map(|version| string(version, "/version").to_owned()).collect();
+                let mut versions: Vec<String> = list(group, "versions")
+                    .iter()
+                    .map(|version| string(version, "/version").to_owned())
+                    .collect();
                 versions.sort_by_key(|version| *version != preferred);
-                versions.into_iter().map(move |version| (name.clone(), version))
+                versions
+                    .into_iter()
+                    .map(move |version| (name.clone(), version))
             })
             .collect()
     };
     let mut seen = BTreeSet::new();
     for (group, version) in versions {
-        let of_version =
-            if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
+        let of_version = if group.is_empty() {
+            format!("/api/{version}")
+        } else {
+            format!("/apis/{group}/{version}")
+        };
         let resources = match raw::get(client, &of_version, "application/json").await {
             Ok(resources) => resources,
             Err(error) if group.is_empty() => return Err(error),
@@ -145,7 +166,10 @@ async fn by_version(
                 version: version.clone(),
                 kind: kind.to_owned(),
                 resource: name.to_owned(),
-                namespaced: resource.get("namespaced").and_then(Value::as_bool).unwrap_or(false),
+                namespaced: resource
+                    .get("namespaced")
+                    .and_then(Value::as_bool)
+                    .unwrap_or(false),
                 aliases,
                 categories: strings(resource, "categories"),
                 about: Vec::new(),
@@ -156,13 +180,20 @@ async fn by_version(
 }
 
 /// Kinds that say much and mean little: events, heartbeats, and what exists twice.
-const NEVER: &[&str] = &["events", "events.events.k8s.io", "leases.coordination.k8s.io", "endpoints", "componentstatuses"];
+const NEVER: &[&str] = &[
+    "events",
+    "events.events.k8s.io",
+    "leases.coordination.k8s.io",
+    "endpoints",
+    "componentstatuses",
+];
 
 /// Whether a kind is to be read.
 pub(super) fn wanted(served: &Served, options: &Options) -> bool {
     let name = served.full_name();
     let fits = |patterns: &[String]| patterns.iter().any(|pattern| glob(pattern, &name));
-    if NEVER.contains(&name.as_str()) || served.group == "metrics.k8s.io" || fits(&options.exclude) {
+    if NEVER.contains(&name.as_str()) || served.group == "metrics.k8s.io" || fits(&options.exclude)
+    {
         return false;
     }
     options.include.is_empty() || fits(&options.include)
@@ -174,7 +205,10 @@ pub(super) async fn capabilities(
     cluster: &str,
     wanted: &BTreeMap<(String, String), Served>,
 ) -> Vec<Capability> {
-    let descriptions = if wanted.keys().any(|(group, _)| group.contains('.') && !group.ends_with(".k8s.io")) {
+    let descriptions = if wanted
+        .keys()
+        .any(|(group, _)| group.contains('.') && !group.ends_with(".k8s.io"))
+    {
         descriptions(client).await.unwrap_or_default()
     } else {
         BTreeMap::new()
@@ -184,8 +218,15 @@ pub(super) async fn capabilities(
         .map(|(key, served)| {
             let description = descriptions.get(key).cloned().unwrap_or_default();
             let mut served = served.clone();
-            served.about = concepts::of(&served.kind, [served.group.as_str(), first_sentence(&description)]);
-            Capability { cluster: cluster.to_owned(), served, description }
+            served.about = concepts::of(
+                &served.kind,
+                [served.group.as_str(), first_sentence(&description)],
+            );
+            Capability {
+                cluster: cluster.to_owned(),
+                served,
+                description,
+            }
         })
         .collect()
 }
@@ -195,11 +236,14 @@ fn first_sentence(text: &str) -> &str {
 }
 
 /// What the definitions of custom kinds say, by group and kind.
-async fn descriptions(client: &kube::Client) -> Result<BTreeMap<(String, String), String>, RawError> {
+async fn descriptions(
+    client: &kube::Client,
+) -> Result<BTreeMap<(String, String), String>, RawError> {
     let mut found = BTreeMap::new();
     let mut next = String::new();
     loop {
-        let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions?limit=50{next}");
+        let path =
+            format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions?limit=50{next}");
         let page = raw::get(client, &path, "application/json").await?;
         for definition in list(&page, "items") {
             let description = definition
@@ -210,7 +254,10 @@ async fn descriptions(client: &kube::Client) -> Result<BTreeMap<(String, String)
                 .find_map(|version| version.pointer("/schema/openAPIV3Schema/description"))
                 .and_then(Value::as_str)
                 .unwrap_or_default();
-            let key = (string(definition, "/spec/group").to_owned(), string(definition, "/spec/names/kind").to_owned());
+            let key = (
+                string(definition, "/spec/group").to_owned(),
+                string(definition, "/spec/names/kind").to_owned(),
+            );
             found.insert(key, cut(description, 512));
         }
         match string(&page, "/metadata/continue") {
@@ -251,9 +298,21 @@ mod tests {
     #[test]
     fn kinds_are_chosen_by_pattern() {
         let mut options = Options::new("a");
-        let pods = Served { group: String::new(), version: "v1".into(), kind: "Pod".into(), resource: "pods".into(),
-            namespaced: true, aliases: vec![], categories: vec![], about: vec![] };
-        let events = Served { resource: "events".into(), kind: "Event".into(), ..pods.clone() };
+        let pods = Served {
+            group: String::new(),
+            version: "v1".into(),
+            kind: "Pod".into(),
+            resource: "pods".into(),
+            namespaced: true,
+            aliases: vec![],
+            categories: vec![],
+            about: vec![],
+        };
+        let events = Served {
+            resource: "events".into(),
+            kind: "Event".into(),
+            ..pods.clone()
+        };
         assert!(wanted(&pods, &options) && !wanted(&events, &options));
         options.include = vec!["*.apps".into()];
         assert!(!wanted(&pods, &options));

@@ -92,16 +92,24 @@ impl KindTask {
             if !expired {
                 failures += 1;
                 tracing::debug!(kind = %self.served.full_name(), %error, "lost the thread");
-                let phase = if error.code() == Some(403) { Phase::Forbidden } else { Phase::Unreachable };
+                let phase = if error.code() == Some(403) {
+                    Phase::Forbidden
+                } else {
+                    Phase::Unreachable
+                };
                 // One broken watch is an everyday thing and is mended at once; it is not worth a word.
-                if (failures > 1 || error.code().is_some()) && self.say(phase, error.to_string()).await.is_err() {
+                if (failures > 1 || error.code().is_some())
+                    && self.say(phase, error.to_string()).await.is_err()
+                {
                     return self.known;
                 }
                 if error.code() == Some(404) {
                     self.rediscover.notify_one();
                 }
             }
-            let pause = error.retry_after().unwrap_or_else(|| pause(failures, expired));
+            let pause = error
+                .retry_after()
+                .unwrap_or_else(|| pause(failures, expired));
             tokio::select! {
                 () = stop.cancelled() => return self.known,
                 () = tokio::time::sleep(pause) => {}
@@ -111,7 +119,12 @@ impl KindTask {
 
     async fn say(&self, phase: Phase, problem: String) -> Result<(), Lost> {
         let objects = self.known.len() as u64;
-        let state = Event::State(self.served.full_name(), phase, objects, crate::record::cut(&problem, 256));
+        let state = Event::State(
+            self.served.full_name(),
+            phase,
+            objects,
+            crate::record::cut(&problem, 256),
+        );
         self.events.send(state).await.map_err(|_| Lost::Writer)
     }
 
@@ -128,7 +141,12 @@ impl KindTask {
         stream: &mut bool,
         failures: &mut u32,
     ) -> Result<std::convert::Infallible, Lost> {
-        let permit = self.listing.clone().acquire_owned().await.map_err(|_| Lost::Writer)?;
+        let permit = self
+            .listing
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Lost::Writer)?;
         let mut version = if *stream {
             match self.list_stream().await {
                 Err(Lost::Server(error)) if matches!(error.code(), Some(400 | 422)) => {
@@ -150,12 +168,21 @@ impl KindTask {
     }
 
     fn address(&self, parameters: &str) -> String {
-        let include = if self.served.metadata_only() { "Metadata" } else { "Object" };
-        let mut path = format!("{}?includeObject={include}&{parameters}", self.served.path());
+        let include = if self.served.metadata_only() {
+            "Metadata"
+        } else {
+            "Object"
+        };
+        let mut path = format!(
+            "{}?includeObject={include}&{parameters}",
+            self.served.path()
+        );
         if let Some(selector) = &self.options.selector {
             path.push_str("&labelSelector=");
             path.extend(selector.bytes().map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+                    char::from(byte).to_string()
+                }
                 other => format!("%{other:02X}"),
             }));
         }
@@ -170,12 +197,13 @@ impl KindTask {
         let mut lines = raw::lines(&self.client, &path, TABLE).await?;
         let mut seen = FxHashSet::default();
         let mut columns = Vec::new();
-        while let Some(event) = lines.next(Duration::from_secs(60)).await? {
+        while let Some(event) = lines.next(Duration::from_mins(1)).await? {
             let (what, rows) = open(&event, &mut columns);
             match what {
                 "ADDED" | "MODIFIED" => {
                     for (object, cells) in rows {
-                        self.present(object, observe::columns(&columns, cells), Some(&mut seen)).await?;
+                        self.present(object, observe::columns(&columns, cells), Some(&mut seen))
+                            .await?;
                     }
                 }
                 // An object may leave while the others are still being sent.
@@ -188,7 +216,8 @@ impl KindTask {
                 }
                 "BOOKMARK" => {
                     for (object, _) in rows {
-                        let end = object.pointer("/metadata/annotations/k8s.io~1initial-events-end");
+                        let end =
+                            object.pointer("/metadata/annotations/k8s.io~1initial-events-end");
                         if end.and_then(Value::as_str) == Some("true") {
                             self.sweep(&seen).await?;
                             return Ok(resource_version(object));
@@ -198,7 +227,11 @@ impl KindTask {
                 _ => return Err(problem(&path, &event).into()),
             }
         }
-        Err(RawError::Connection { path, why: "the list broke off".to_owned() }.into())
+        Err(RawError::Connection {
+            path,
+            why: "the list broke off".to_owned(),
+        }
+        .into())
     }
 
     /// Reads the whole collection in pages; its resource version.
@@ -213,7 +246,8 @@ impl KindTask {
                 columns.clone_from(definitions);
             }
             for (object, cells) in rows(&page) {
-                self.present(object, observe::columns(&columns, cells), Some(&mut seen)).await?;
+                self.present(object, observe::columns(&columns, cells), Some(&mut seen))
+                    .await?;
             }
             match page.pointer("/metadata/continue").and_then(Value::as_str) {
                 Some(more) if !more.is_empty() => next = format!("&continue={more}"),
@@ -238,7 +272,8 @@ impl KindTask {
             for (object, cells) in rows {
                 match what {
                     "ADDED" | "MODIFIED" => {
-                        self.present(object, observe::columns(&columns, cells), None).await?;
+                        self.present(object, observe::columns(&columns, cells), None)
+                            .await?;
                     }
                     "DELETED" => {
                         self.absent(object).await?;
@@ -276,7 +311,9 @@ impl KindTask {
         columns: Vec<(String, String)>,
         seen: Option<&mut FxHashSet<Uuid>>,
     ) -> Result<(), Lost> {
-        let Some(record) = observe::record(&self.options.cluster, &self.served, object, columns, now()) else {
+        let Some(record) =
+            observe::record(&self.options.cluster, &self.served, object, columns, now())
+        else {
             return Ok(());
         };
         if !self.concerns(&record) {
@@ -297,7 +334,9 @@ impl KindTask {
     }
 
     async fn absent(&mut self, object: &Value) -> Result<Option<Uuid>, Lost> {
-        let Some(record) = observe::record(&self.options.cluster, &self.served, object, Vec::new(), 0) else {
+        let Some(record) =
+            observe::record(&self.options.cluster, &self.served, object, Vec::new(), 0)
+        else {
             return Ok(None);
         };
         let id = record.identity.point();
@@ -312,7 +351,12 @@ impl KindTask {
 
     /// The whole collection was read: what was not in it is gone.
     async fn sweep(&mut self, seen: &FxHashSet<Uuid>) -> Result<(), Lost> {
-        let gone: Vec<Uuid> = self.known.keys().filter(|id| !seen.contains(*id)).copied().collect();
+        let gone: Vec<Uuid> = self
+            .known
+            .keys()
+            .filter(|id| !seen.contains(*id))
+            .copied()
+            .collect();
         for id in gone {
             self.known.remove(&id);
             self.send(Change::Delete(id)).await?;
@@ -325,14 +369,22 @@ impl KindTask {
     }
 
     async fn send(&self, change: Change) -> Result<(), Lost> {
-        self.events.send(Event::Changed(change)).await.map_err(|_| Lost::Writer)
+        self.events
+            .send(Event::Changed(change))
+            .await
+            .map_err(|_| Lost::Writer)
     }
 }
 
 /// Type and rows of a watch event; the columns if it brings them.
-fn open<'a>(event: &'a Value, columns: &mut Vec<Value>) -> (&'a str, Vec<(&'a Value, &'a [Value])>) {
+fn open<'a>(
+    event: &'a Value,
+    columns: &mut Vec<Value>,
+) -> (&'a str, Vec<(&'a Value, &'a [Value])>) {
     let what = event.get("type").and_then(Value::as_str).unwrap_or("ERROR");
-    let Some(object) = event.get("object") else { return ("ERROR", Vec::new()) };
+    let Some(object) = event.get("object") else {
+        return ("ERROR", Vec::new());
+    };
     if what == "ERROR" {
         return (what, Vec::new());
     }
@@ -350,7 +402,10 @@ fn rows(answer: &Value) -> Vec<(&Value, &[Value])> {
         return rows
             .iter()
             .filter_map(|row| {
-                let cells = row.get("cells").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+                let cells = row
+                    .get("cells")
+                    .and_then(Value::as_array)
+                    .map_or(&[][..], Vec::as_slice);
                 Some((row.get("object")?, cells))
             })
             .collect();
@@ -358,17 +413,31 @@ fn rows(answer: &Value) -> Vec<(&Value, &[Value])> {
     if let Some(items) = answer.get("items").and_then(Value::as_array) {
         return items.iter().map(|item| (item, &[][..])).collect();
     }
-    if answer.get("kind").and_then(Value::as_str) == Some("Table") { Vec::new() } else { vec![(answer, &[])] }
+    if answer.get("kind").and_then(Value::as_str) == Some("Table") {
+        Vec::new()
+    } else {
+        vec![(answer, &[])]
+    }
 }
 
 fn resource_version(object: &Value) -> String {
-    object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default().to_owned()
+    object
+        .pointer("/metadata/resourceVersion")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The problem of an ERROR event.
 fn problem(path: &str, event: &Value) -> RawError {
-    let code = event.pointer("/object/code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    let message = event.pointer("/object/message").and_then(Value::as_str).unwrap_or("an unknown event");
+    let code = event
+        .pointer("/object/code")
+        .and_then(Value::as_u64)
+        .and_then(|code| u16::try_from(code).ok());
+    let message = event
+        .pointer("/object/message")
+        .and_then(Value::as_str)
+        .unwrap_or("an unknown event");
     RawError::Status {
         path: path.split('?').next().unwrap_or(path).to_owned(),
         code: code.unwrap_or(500),
@@ -380,7 +449,12 @@ fn problem(path: &str, event: &Value) -> RawError {
 /// How long to wait after so many failures in a row: 1, 2, 4 … 60 seconds, half of it by chance, so that the watchers
 /// of a cluster that comes back do not all come at once.
 fn pause(failures: u32, expired: bool) -> Duration {
-    let whole = if expired { 200 } else { 1000 * 2u64.pow(failures.saturating_sub(1).min(6)) }.min(60_000);
+    let whole = if expired {
+        200
+    } else {
+        1000 * 2u64.pow(failures.saturating_sub(1).min(6))
+    }
+    .min(60_000);
     let chance = u64::from(Uuid::new_v4().as_bytes()[0]);
     Duration::from_millis(whole / 2 + whole * chance / 512)
 }

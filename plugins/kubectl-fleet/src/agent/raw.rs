@@ -60,7 +60,10 @@ impl RawError {
     /// How long the server asked to be left alone.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Status { retry_after_seconds, .. } => retry_after_seconds.map(Duration::from_secs),
+            Self::Status {
+                retry_after_seconds,
+                ..
+            } => retry_after_seconds.map(Duration::from_secs),
             _ => None,
         }
     }
@@ -73,7 +76,10 @@ fn broken(path: &str, error: &dyn std::error::Error) -> RawError {
         why = format!("{why}: {next}");
         cause = next.source();
     }
-    RawError::Connection { path: path.split('?').next().unwrap_or(path).to_owned(), why }
+    RawError::Connection {
+        path: path.split('?').next().unwrap_or(path).to_owned(),
+        why,
+    }
 }
 
 async fn send(client: &kube::Client, path: &str, accept: &str) -> Result<Body, RawError> {
@@ -81,19 +87,34 @@ async fn send(client: &kube::Client, path: &str, accept: &str) -> Result<Body, R
         .header("accept", accept)
         .body(Body::empty())
         .map_err(|error| broken(path, &error))?;
-    let answer = client.send(request).await.map_err(|error| broken(path, &error))?;
+    let answer = client
+        .send(request)
+        .await
+        .map_err(|error| broken(path, &error))?;
     if answer.status().is_success() {
         return Ok(answer.into_body());
     }
-    let retry_after_seconds =
-        answer.headers().get("retry-after").and_then(|it| it.to_str().ok()).and_then(|it| it.parse().ok());
+    let retry_after_seconds = answer
+        .headers()
+        .get("retry-after")
+        .and_then(|it| it.to_str().ok())
+        .and_then(|it| it.parse().ok());
     let code = answer.status();
-    let body = answer.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = answer
+        .into_body()
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     let status: Value = serde_json::from_slice(&body).unwrap_or_default();
     Err(RawError::Status {
         path: path.split('?').next().unwrap_or(path).to_owned(),
         code: code.as_u16(),
-        message: status.get("message").and_then(Value::as_str).unwrap_or(reason(code)).to_owned(),
+        message: status
+            .get("message")
+            .and_then(Value::as_str)
+            .unwrap_or(reason(code))
+            .to_owned(),
         retry_after_seconds,
     })
 }
@@ -103,16 +124,29 @@ fn reason(code: StatusCode) -> &'static str {
 }
 
 /// A JSON document.
-pub(super) async fn get(client: &kube::Client, path: &str, accept: &str) -> Result<Value, RawError> {
+pub(super) async fn get(
+    client: &kube::Client,
+    path: &str,
+    accept: &str,
+) -> Result<Value, RawError> {
     let whole = async {
         let body = send(client, path, accept).await?;
-        let bytes = body.collect().await.map_err(|error| broken(path, &error))?.to_bytes();
-        serde_json::from_slice(&bytes)
-            .map_err(|error| RawError::Unexpected { path: path.to_owned(), why: error.to_string() })
+        let bytes = body
+            .collect()
+            .await
+            .map_err(|error| broken(path, &error))?
+            .to_bytes();
+        serde_json::from_slice(&bytes).map_err(|error| RawError::Unexpected {
+            path: path.to_owned(),
+            why: error.to_string(),
+        })
     };
-    match tokio::time::timeout(Duration::from_secs(60), whole).await {
+    match tokio::time::timeout(Duration::from_mins(1), whole).await {
         Ok(done) => done,
-        Err(_) => Err(RawError::Connection { path: path.to_owned(), why: "no answer for 60 seconds".to_owned() }),
+        Err(_) => Err(RawError::Connection {
+            path: path.to_owned(),
+            why: "no answer for 60 seconds".to_owned(),
+        }),
     }
 }
 
@@ -128,31 +162,53 @@ pub(super) struct Lines {
 /// A line longer than this is no object of an API server.
 const LINE_BYTES: usize = 64 << 20;
 
-pub(super) async fn lines(client: &kube::Client, path: &str, accept: &str) -> Result<Lines, RawError> {
+pub(super) async fn lines(
+    client: &kube::Client,
+    path: &str,
+    accept: &str,
+) -> Result<Lines, RawError> {
     let body = send(client, path, accept).await?;
-    Ok(Lines { path: path.split('?').next().unwrap_or(path).to_owned(), body, buffer: Vec::new(), searched: 0 })
+    Ok(Lines {
+        path: path.split('?').next().unwrap_or(path).to_owned(),
+        body,
+        buffer: Vec::new(),
+        searched: 0,
+    })
 }
 
 impl Lines {
     /// The next document; none when the server has ended the stream. `silence` is the longest time without a byte.
     pub(super) async fn next(&mut self, silence: Duration) -> Result<Option<Value>, RawError> {
         loop {
-            if let Some(at) = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n') {
+            if let Some(at) = self.buffer[self.searched..]
+                .iter()
+                .position(|&byte| byte == b'\n')
+            {
                 let end = self.searched + at;
-                let document = serde_json::from_slice(&self.buffer[..end])
-                    .map_err(|error| RawError::Unexpected { path: self.path.clone(), why: error.to_string() });
+                let document = serde_json::from_slice(&self.buffer[..end]).map_err(|error| {
+                    RawError::Unexpected {
+                        path: self.path.clone(),
+                        why: error.to_string(),
+                    }
+                });
                 self.buffer.drain(..=end);
                 self.searched = 0;
                 return document.map(Some);
             }
             self.searched = self.buffer.len();
             if self.buffer.len() > LINE_BYTES {
-                return Err(RawError::Unexpected { path: self.path.clone(), why: "a line without an end".to_owned() });
+                return Err(RawError::Unexpected {
+                    path: self.path.clone(),
+                    why: "a line without an end".to_owned(),
+                });
             }
             match tokio::time::timeout(silence, self.body.frame()).await {
                 Err(_) => {
                     let why = format!("silent for {} seconds", silence.as_secs());
-                    return Err(RawError::Connection { path: self.path.clone(), why });
+                    return Err(RawError::Connection {
+                        path: self.path.clone(),
+                        why,
+                    });
                 }
                 Ok(None) => return Ok(None),
                 Ok(Some(Err(error))) => return Err(broken(&self.path, &error)),
@@ -172,12 +228,19 @@ pub(super) async fn cluster_uid(client: &kube::Client) -> Result<String, RawErro
     let namespace = get(client, path, "application/json").await?;
     match namespace.pointer("/metadata/uid").and_then(Value::as_str) {
         Some(uid) => Ok(uid.to_owned()),
-        None => Err(RawError::Unexpected { path: path.to_owned(), why: "a namespace without a uid".to_owned() }),
+        None => Err(RawError::Unexpected {
+            path: path.to_owned(),
+            why: "a namespace without a uid".to_owned(),
+        }),
     }
 }
 
 /// The Kubernetes version.
 pub(super) async fn version(client: &kube::Client) -> Result<String, RawError> {
     let version = get(client, "/version", "application/json").await?;
-    Ok(version.get("gitVersion").and_then(Value::as_str).unwrap_or_default().to_owned())
+    Ok(version
+        .get("gitVersion")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned())
 }

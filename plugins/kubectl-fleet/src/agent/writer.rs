@@ -96,7 +96,9 @@ impl Writer {
             }
             if flush || beat {
                 // A full batch in the middle of a long list does not need a word each time.
-                if beat || self.pending.is_empty() && (self.window > Duration::ZERO || self.changed()) {
+                if beat
+                    || self.pending.is_empty() && (self.window > Duration::ZERO || self.changed())
+                {
                     self.speak(&stop).await?;
                 }
             }
@@ -109,7 +111,9 @@ impl Writer {
 
     /// Every kind is in its final phase.
     fn read_everything(&self) -> bool {
-        self.discovered && !self.kinds.is_empty() && self.kinds.values().all(|kind| kind.phase != Phase::Listing)
+        self.discovered
+            && !self.kinds.is_empty()
+            && self.kinds.values().all(|kind| kind.phase != Phase::Listing)
     }
 
     fn changed(&self) -> bool {
@@ -128,7 +132,14 @@ impl Writer {
                 false
             }
             Event::State(kind, phase, objects, problem) => {
-                self.kinds.insert(kind, KindState { phase, objects, problem });
+                self.kinds.insert(
+                    kind,
+                    KindState {
+                        phase,
+                        objects,
+                        problem,
+                    },
+                );
                 true
             }
             Event::Begun(kinds) => {
@@ -139,7 +150,8 @@ impl Writer {
             }
             Event::Left(kind, objects) => {
                 self.kinds.remove(&kind);
-                self.pending.extend(objects.into_iter().map(|id| (id, Change::Delete(id))));
+                self.pending
+                    .extend(objects.into_iter().map(|id| (id, Change::Delete(id))));
                 true
             }
             Event::Undiscovered(groups) => {
@@ -172,7 +184,10 @@ impl Writer {
                 Err(_) => {
                     for change in &changes {
                         let store = self.store.clone();
-                        match self.insist(stop, || store.apply(std::slice::from_ref(change))).await {
+                        match self
+                            .insist(stop, || store.apply(std::slice::from_ref(change)))
+                            .await
+                        {
                             Ok(done) => self.written += u64::from(done),
                             Err(error) => {
                                 tracing::error!(cluster = %self.state.cluster, %error, "a change is given up");
@@ -188,7 +203,11 @@ impl Writer {
     }
 
     /// Does something with the store until it does not fail by absence. `false`: the agent ends.
-    async fn insist<'a, F, W>(&self, stop: &CancellationToken, mut work: F) -> Result<bool, StoreError>
+    async fn insist<'a, F, W>(
+        &self,
+        stop: &CancellationToken,
+        mut work: F,
+    ) -> Result<bool, StoreError>
     where
         F: FnMut() -> W,
         W: Future<Output = Result<(), StoreError>> + 'a,
@@ -200,7 +219,10 @@ impl Writer {
                 Err(error) if error.is_transient() => {
                     tracing::warn!(cluster = %self.state.cluster, %error, "the store is away; trying again");
                     let pause = match error {
-                        StoreError::Unavailable { retry_after_seconds: Some(seconds), .. } => Duration::from_secs(seconds.min(300)),
+                        StoreError::Unavailable {
+                            retry_after_seconds: Some(seconds),
+                            ..
+                        } => Duration::from_secs(seconds.min(300)),
                         _ => wait,
                     };
                     let chance = u32::from(Uuid::new_v4().as_bytes()[0]);
@@ -221,12 +243,16 @@ impl Writer {
         // Another agent under this id would fight with this one for ever.
         let taken = match self.store.clusters().await {
             Ok(states) => states.iter().any(|state| {
-                state.cluster == self.state.cluster && state.agent != self.state.agent && !state.abandoned(now())
+                state.cluster == self.state.cluster
+                    && state.agent != self.state.agent
+                    && !state.abandoned(now())
             }),
             Err(_) => false,
         };
         if taken {
-            return Err(AgentError::Taken { cluster: self.state.cluster.clone() });
+            return Err(AgentError::Taken {
+                cluster: self.state.cluster.clone(),
+            });
         }
         let (store, state) = (self.store.clone(), self.state.clone());
         let said = self.insist(stop, || store.put_cluster(&state)).await;
@@ -235,9 +261,10 @@ impl Writer {
             Err(error) => Err(error),
         };
         match kept {
-            Err(error) if !error.is_transient() => {
-                Err(AgentError::Store { cluster: self.state.cluster.clone(), source: error })
-            }
+            Err(error) if !error.is_transient() => Err(AgentError::Store {
+                cluster: self.state.cluster.clone(),
+                source: error,
+            }),
             _ => Ok(()),
         }
     }
@@ -276,11 +303,17 @@ impl Writer {
         let (store, state) = (self.store.clone(), self.state.clone());
         let said = self.insist(&ended, || store.put_cluster(&state)).await;
         if let Err(source) = said {
-            return Err(AgentError::Store { cluster: self.state.cluster, source });
+            return Err(AgentError::Store {
+                cluster: self.state.cluster,
+                source,
+            });
         }
         if let Err(error) = self.store.flush().await {
             tracing::warn!(cluster = %self.state.cluster, %error, "the store could not be flushed");
         }
-        Ok(Summary { state: self.state, written: self.written })
+        Ok(Summary {
+            state: self.state,
+            written: self.written,
+        })
     }
 }

@@ -530,10 +530,10 @@ impl Reader<'_> {
                 self.is(before + 2, Field::Namespace, raw(0));
             }
             _ if before > 0 && self.vocabulary.clusters.contains(&raw(0)) => {
-                self.is(before + 1, Field::Cluster, raw(0))
+                self.is(before + 1, Field::Cluster, raw(0));
             }
             _ if before > 0 && self.vocabulary.namespaces.contains(&raw(0)) => {
-                self.is(before + 1, Field::Namespace, raw(0))
+                self.is(before + 1, Field::Namespace, raw(0));
             }
             _ if before > 0
                 && first.len() > 1
@@ -610,12 +610,11 @@ impl Reader<'_> {
         if let Some(topic) = self.word(0).strip_suffix("-related") {
             let found = concepts::named(topic);
             let topic = topic.to_owned();
-            match found {
-                Some(concept) => self.is(1, Field::About, concept),
-                None => {
-                    self.query.text.push(topic);
-                    self.at += 1;
-                }
+            if let Some(concept) = found {
+                self.is(1, Field::About, concept);
+            } else {
+                self.query.text.push(topic);
+                self.at += 1;
             }
             return true;
         }

@@ -41,7 +41,7 @@ pub async fn open(
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(5))
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .build()
         .map_err(|error| StoreError::Refused(error.to_string()))?;
     let endpoint = endpoint.trim_end_matches('/').to_owned();

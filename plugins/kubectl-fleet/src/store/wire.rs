@@ -160,9 +160,9 @@ pub fn filter(query: &Query, now: i64) -> Value {
             Test::Changed(side, seconds) => range("updatedAt", *side, now - seconds),
         };
         if *negated {
-            must_not.push(condition)
+            must_not.push(condition);
         } else {
-            must.push(condition)
+            must.push(condition);
         }
     }
     json!({ "must": must, "must_not": must_not })

@@ -192,7 +192,7 @@ async fn handle(
         };
         let body =
             body.map_err(|error| Refusal::bad(format!("Format error in JSON body: {error}")))?;
-        lock(&server).route(&method, &path, body)
+        lock(&server).route(&method, &path, &body)
     });
     let outcome = done.await.unwrap_or_else(|error| {
         Err(Refusal(
@@ -230,7 +230,7 @@ impl Server {
             .unwrap_or_else(|| name.to_owned())
     }
 
-    fn route(&mut self, method: &Method, path: &str, body: Value) -> Outcome {
+    fn route(&mut self, method: &Method, path: &str, body: &Value) -> Outcome {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         match (method.as_str(), parts.as_slice()) {
             ("GET", ["aliases"]) => {
@@ -241,7 +241,7 @@ impl Server {
                     .collect();
                 Ok(json!({ "aliases": aliases }))
             }
-            ("POST", ["collections", "aliases"]) => self.change_aliases(&body),
+            ("POST", ["collections", "aliases"]) => self.change_aliases(body),
             ("GET", ["collections", name, "exists"]) => {
                 Ok(json!({ "exists": self.collections.contains_key(&self.real(name)) }))
             }
@@ -253,7 +253,7 @@ impl Server {
                     ));
                 }
                 self.collections
-                    .insert((*name).to_owned(), Collection::create(&body)?);
+                    .insert((*name).to_owned(), Collection::create(body)?);
                 Ok(json!(true))
             }
             ("DELETE", ["collections", name]) => {
@@ -265,7 +265,7 @@ impl Server {
                     .collections
                     .get_mut(&real)
                     .ok_or_else(|| Refusal::missing(name))?;
-                let outcome = collection.route(method, rest, &body)?;
+                let outcome = collection.route(method, rest, body)?;
                 self.points_written += outcome.1;
                 Ok(outcome.0)
             }

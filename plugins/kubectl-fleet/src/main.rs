@@ -1,0 +1,7 @@
+//! `kubectl fleet`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pequod_cli::run(kubectl_fleet::run)
+}

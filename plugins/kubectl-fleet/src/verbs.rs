@@ -1,0 +1,46 @@
+//! The verbs: each asks [`crate::answer`] or runs an [`crate::agent`], and prints.
+
+mod clusters;
+mod live;
+mod object;
+mod opened;
+mod search;
+mod show;
+mod sync;
+mod watch;
+
+use clap::CommandFactory as _;
+use pequod_cli::{Exit, Failure, Format, Printer, completion};
+
+use crate::cli::{Cli, TopVerb, Verb};
+
+/// Does what the command line says.
+pub async fn run(cli: Cli) -> Result<Exit, Failure> {
+    let Cli {
+        kubectl,
+        store,
+        verb,
+    } = cli;
+    match verb {
+        Verb::Sync(args) => sync::sync(&kubectl, &store, &args).await,
+        Verb::Agent(args) => sync::agent(&kubectl, &store, &args).await,
+        Verb::Get(args) => search::get(&kubectl, &store, &args).await,
+        Verb::Search(args) => search::search(&store, &args).await,
+        Verb::Ask(args) => search::ask(&store, &args).await,
+        Verb::Describe(args) => live::describe(&kubectl, &store, &args).await,
+        Verb::Tree(args) => object::tree(&kubectl, &store, &args).await,
+        Verb::Diff(args) => object::diff(&kubectl, &store, &args).await,
+        Verb::Top(TopVerb::Problems(args)) => clusters::problems(&store, &args).await,
+        Verb::Kinds(args) => clusters::kinds(&store, &args).await,
+        Verb::Clusters(args) => clusters::clusters(&store, &args).await,
+        Verb::Capabilities(args) => clusters::capabilities(&store, &args).await,
+        Verb::Watch(args) => watch::watch(&store, &args).await,
+        Verb::Leave(args) => clusters::leave(&store, &args).await,
+        Verb::Completion(args) => {
+            Printer::new(Format::Table).data(&completion::script(args.shell, Cli::command()))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+pub(crate) use opened::open;
