@@ -148,7 +148,7 @@ stringData: {password: hunter2}
         (&query.clone().into(), &2.into())
     );
     assert_eq!(answer["freshness"]["complete"], true);
-    let searched = fleet(&format!("search {} -o json", query)).expect_code(0);
+    let searched = fleet(&format!("search {query} -o json")).expect_code(0);
     assert_eq!(
         serde_json::from_str::<Value>(&searched.stdout).unwrap()["items"],
         answer["items"]
