@@ -510,12 +510,8 @@ fn add_input(session: &mut Session<'_>, root: NodeId, input: Input<'_>) {
     for name in input.path.iter().rev() {
         let label = label_of(session, name);
         session[data].label = label;
-        let wrapper = session.new_node(Node {
-            status: crate::session::Status::Final,
-            base: Base::Struct,
-            data: true,
-            ..Node::default()
-        });
+        let wrapper = session.new_data(Base::Struct);
+        session[wrapper].dynamic = false;
         session[data].parent = Some(wrapper);
         session.push_arc(wrapper, data);
         data = wrapper;

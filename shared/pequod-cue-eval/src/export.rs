@@ -3,7 +3,7 @@
 use pequod_cue_num::Decimal;
 
 use crate::kind::{Kind, Label, LabelKind, Presence};
-use crate::session::{Node, Run, Session, Shape, ShapeSource, Status};
+use crate::session::{Run, Session, Shape, ShapeSource};
 use crate::value::{Arg, Base, FaultCode, FaultId, NodeId, Value};
 
 /// What counts as an error.
@@ -213,13 +213,9 @@ impl Session<'_> {
             Json::Array(_) => Base::List { open: false },
             Json::Object(_) => Base::Struct,
         };
-        let node = self.new_node(Node {
-            label: label.unwrap_or(Label::NONE),
-            status: Status::Final,
-            base,
-            data: true,
-            ..Node::default()
-        });
+        let node = self.new_data(base);
+        self[node].dynamic = false;
+        self[node].label = label.unwrap_or(Label::NONE);
         match data {
             Json::Array(elements) => {
                 for (at, element) in elements.iter().enumerate() {

@@ -5,7 +5,7 @@ use pequod_cue_syntax::Pos;
 
 use crate::kind::{Kind, Label, LabelKind, Presence};
 use crate::program::{Decl, Sym};
-use crate::session::{Elem, Node, Session, Status};
+use crate::session::{Close, Conjunct, Elem, NO_ENV, Node, Session, Status};
 use crate::value::{Arg, Base, BytesId, ConjunctionId, FaultCode, NodeId, Num, NumId, Op, Value};
 
 impl Session<'_> {
@@ -237,7 +237,7 @@ impl Session<'_> {
         }
     }
 
-    /// A finished list of nodes that live elsewhere.
+    /// A list of nodes that live elsewhere.
     pub(crate) fn list_of_nodes(&mut self, elements: &[NodeId]) -> Value {
         let values: Vec<_> = elements
             .iter()
@@ -246,60 +246,22 @@ impl Session<'_> {
         self.list_of(&values)
     }
 
-    /// A finished list.
+    /// A list made by an expression.
     pub(crate) fn list_of(&mut self, values: &[Value]) -> Value {
-        let list = self.new_node(Node {
-            status: Status::Final,
-            base: Base::List { open: false },
-            dynamic: true,
-            ..Node::default()
-        });
+        let list = self.new_data(Base::List { open: false });
         for (at, value) in values.iter().enumerate() {
             let label = Label::new(LabelKind::Index, u32::try_from(at).unwrap_or(u32::MAX));
-            let mut node = match value {
-                Value::Node(other) => {
-                    let mut copy = self[*other].clone();
-                    copy.status = Status::Final;
-                    copy
-                }
-                other => Node {
-                    base: Base::Value(*other),
-                    status: Status::Final,
-                    ..Node::default()
-                },
-            };
-            node.parent = Some(list);
-            node.label = label;
-            let arc = self.new_node(node);
-            self.push_arc(list, arc);
+            self.adopt(list, label, *value);
         }
         Value::Node(list)
     }
 
-    /// A finished struct.
+    /// A struct made by an expression.
     pub(crate) fn struct_of(&mut self, fields: &[(std::sync::Arc<str>, Value)]) -> Value {
-        let result = self.new_node(Node {
-            status: Status::Final,
-            base: Base::Struct,
-            dynamic: true,
-            data: true,
-            ..Node::default()
-        });
+        let result = self.new_data(Base::Struct);
         for (name, value) in fields {
             let label = Label::new(LabelKind::Regular, self.intern(name).0);
-            let mut node = match value {
-                Value::Node(other) => self[*other].clone(),
-                other => Node {
-                    base: Base::Value(*other),
-                    data: true,
-                    ..Node::default()
-                },
-            };
-            node.status = Status::Final;
-            node.parent = Some(result);
-            node.label = label;
-            let arc = self.new_node(node);
-            self.push_arc(result, arc);
+            self.adopt(result, label, *value);
         }
         let source = crate::session::ShapeSource::Data(result);
         self[result].shapes.push(crate::session::Shape {
@@ -308,6 +270,49 @@ impl Session<'_> {
             repeats: 0,
         });
         Value::Node(result)
+    }
+
+    /// A finished node; whoever refers to it takes it as it is.
+    pub(crate) fn new_data(&mut self, base: Base) -> NodeId {
+        let node = self.new_node(Node {
+            status: Status::Final,
+            base,
+            dynamic: true,
+            data: true,
+            ..Node::default()
+        });
+        let own = match base {
+            Base::Value(value) => value,
+            _ => Value::Node(node),
+        };
+        self[node].conjuncts.push(Conjunct {
+            env: NO_ENV,
+            elem: Elem::Value(own),
+            close: Close::default(),
+        });
+        node
+    }
+
+    /// Makes a value a field or element. A node keeps its conjuncts, to be evaluated in its new
+    /// place if it was not yet.
+    fn adopt(&mut self, parent: NodeId, label: Label, value: Value) {
+        let arc = match value {
+            Value::Node(other) => {
+                let mut copy = self[other].clone();
+                copy.work = None;
+                if copy.status != Status::Final {
+                    copy.status = Status::Fresh;
+                    copy.base = Base::None;
+                    copy.arcs = Vec::new();
+                    copy.arc_index = None;
+                }
+                self.new_node(copy)
+            }
+            scalar => self.new_data(Base::Value(scalar)),
+        };
+        self[arc].parent = Some(parent);
+        self[arc].label = label;
+        self.push_arc(parent, arc);
     }
 
     /// Where a node was written first.

@@ -327,7 +327,11 @@ impl Session<'_> {
     /// A deadlock: what cannot become more specific is known; the rest is frozen, then run.
     fn unblock(&mut self) -> Run<()> {
         for at in 0..self.blocking.len() {
-            if let Some(on) = self[self.blocking[at]].waits_for {
+            // What is woken may clear the list.
+            let Some(task) = self.blocking.get(at).copied() else {
+                break;
+            };
+            if let Some(on) = self[task].waits_for {
                 self.signal(on, Cond::AUTO)?;
             }
         }

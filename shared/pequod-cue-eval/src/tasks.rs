@@ -354,16 +354,20 @@ impl Session<'_> {
         for element in elements {
             let label = self[element].label;
             if self[element].conjuncts.is_empty() {
+                let elem = Elem::Value(Value::Node(element));
                 let c = Conjunct {
                     env: NO_ENV,
-                    elem: Elem::Value(Value::Node(element)),
-                    close: Close::default(),
+                    elem,
+                    close,
                 };
-                self.insert_arc(work, label, Presence::Member, c, Close::default())?;
+                self.insert_arc(work, label, Presence::Member, c, close)?;
                 continue;
             }
             for at in 0..self[element].conjuncts.len() {
-                let c = self[element].conjuncts[at];
+                let c = Conjunct {
+                    close,
+                    ..self[element].conjuncts[at]
+                };
                 self.insert_arc(work, label, Presence::Member, c, close)?;
             }
         }
