@@ -900,29 +900,19 @@ fn or(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
         return Ok(call.incomplete("empty list in call to or"));
     }
     let session = &mut *call.session;
-    let node = session.new_node(Node::default());
-    let close = session.close;
-    if let Some(work) = session.work(node)? {
-        let arms = elements
-            .into_iter()
-            .map(|e| {
-                crate::disjunct::Arm::new(
-                    Elem::Value(Value::Node(e)),
-                    crate::disjunct::DefaultMode::Maybe,
-                )
-            })
-            .collect();
-        session.schedule_disjunction(work, NO_ENV, arms, close, session.pos)?;
-        // The disjunction itself is the conjunct whoever refers to the result takes.
-        session[node].data = false;
-    }
+    let values: Vec<_> = elements.into_iter().map(Value::Node).collect();
+    let disjunction = session.add_disjunction(values, 0, false);
+    let c = Conjunct {
+        env: NO_ENV,
+        elem: Elem::Value(disjunction),
+        close: session.close,
+    };
+    let node = session.new_node(Node {
+        conjuncts: smallvec::smallvec![c],
+        ..Node::default()
+    });
     session.unify(node, Cond::ALL, Mode::Finalize, true)?;
-    let target = session.deref(node);
-    Ok(Some(match session.node_value(target) {
-        Some(value @ Value::Disjunction(_)) => value,
-        Some(Value::Fault(fault)) => Value::Fault(fault),
-        _ => Value::Node(target),
-    }))
+    Ok(Some(Value::Node(node)))
 }
 
 fn whole(

@@ -173,6 +173,9 @@ impl Session<'_> {
             Expr::Binary(_, x, y) | Expr::And(x, y) => self.may_refer(*x) || self.may_refer(*y),
             Expr::Unary(_, x) => self.may_refer(*x),
             Expr::Call(_, args) => args.iter().any(|arg| self.may_refer(*arg)),
+            Expr::List(list) => self.program.lists[list.at()]
+                .exprs()
+                .any(|e| self.may_refer(e)),
             _ => true,
         }
     }

@@ -298,6 +298,9 @@ impl Session<'_> {
             }
             Expr::Unary(_, x) => self.asks_only_labels(*x),
             Expr::Call(_, args) => args.iter().all(|arg| self.asks_only_labels(*arg)),
+            Expr::List(list) => self.program.lists[list.at()]
+                .exprs()
+                .all(|e| self.asks_only_labels(e)),
             Expr::Interpolation { parts, .. } => {
                 parts.iter().all(|part| self.asks_only_labels(*part))
             }

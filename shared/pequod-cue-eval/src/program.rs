@@ -239,6 +239,16 @@ pub struct ListLit {
     pub ellipsis: Option<Option<ExprId>>,
 }
 
+impl ListLit {
+    /// The elements that are expressions.
+    pub(crate) fn exprs(&self) -> impl Iterator<Item = ExprId> + '_ {
+        self.elems.iter().filter_map(|elem| match elem {
+            ListElem::Expr(expr) => Some(*expr),
+            ListElem::Comprehension(_) => None,
+        })
+    }
+}
+
 /// A step of a comprehension.
 #[derive(Debug, Clone)]
 pub enum Clause {
