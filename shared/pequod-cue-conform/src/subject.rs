@@ -2,9 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use pequod_cue::inspect::{DumpNode, FaultCode};
+use pequod_cue::{Budget, Inputs, Package, Program, SourceFile, codes};
 use pequod_cue_syntax::{FileId, parse_file};
+use pequod_diag::Diagnostics;
+use serde_json::value::RawValue;
 
-use crate::node::{Judged, Outcome, Poison};
+use crate::node::{Judged, Node, Outcome, Poison};
 use crate::txtar::Archive;
 
 /// What we make of an archive. Never panics; a hang or a broken stack is the caller's to notice.
@@ -60,10 +64,66 @@ fn judge(name: &str, text: &str) -> Judged {
     }
 }
 
-fn evaluated(_archive: &Archive) -> Outcome {
+/// The files at the archive's top level are one package.
+fn evaluated(archive: &Archive) -> Outcome {
+    let top_level = archive.sources().filter(|file| !file.name.contains('/'));
+    let files = top_level
+        .map(|file| SourceFile {
+            name: file.name.clone(),
+            text: file.data.as_str().into(),
+        })
+        .collect();
+    let evaluation = Program::compile(&Package { files })
+        .and_then(|program| program.evaluate(&Inputs::new(), &Budget::default()));
+    match evaluation {
+        Ok(evaluation) => {
+            let nodes = evaluation.dump().into_iter().map(node).collect();
+            Outcome {
+                nodes,
+                ..Outcome::default()
+            }
+        }
+        Err(errors) => refused(&errors),
+    }
+}
+
+fn refused(errors: &Diagnostics) -> Outcome {
+    let has = |code| errors.iter().any(|error| error.code == code);
+    let poison = if has(codes::UNSUPPORTED) {
+        Some(Poison::Unsupported)
+    } else if has(codes::LIMIT) {
+        Some(Poison::Limit)
+    } else {
+        None
+    };
     Outcome {
-        error: "evaluation is not connected yet".to_owned(),
-        poison: Some(Poison::Unsupported),
+        error: errors.to_string(),
+        poison,
         ..Outcome::default()
+    }
+}
+
+fn node(node: DumpNode) -> Node {
+    let json = |text: Option<String>| text.and_then(|text| RawValue::from_string(text).ok());
+    Node {
+        path: node.path,
+        arc: node.presence.to_owned(),
+        kind: node.kind,
+        code: node.fault.map_or("", code).to_owned(),
+        message: node.message,
+        leaf: json(node.leaf),
+        default: json(node.default),
+        closed: node.closed,
+        text: node.text,
+    }
+}
+
+const fn code(code: FaultCode) -> &'static str {
+    match code {
+        FaultCode::Eval => "eval",
+        FaultCode::User | FaultCode::Literal => "user",
+        FaultCode::Structural => "structural_cycle",
+        FaultCode::Incomplete => "incomplete",
+        FaultCode::Cycle => "cycle",
     }
 }

@@ -83,6 +83,10 @@ impl std::fmt::Debug for Evaluation {
 }
 
 impl Evaluation {
+    pub(crate) const fn session(&self) -> &Session<'static> {
+        &self.session
+    }
+
     /// Evaluates a program.
     pub fn new(
         program: Arc<Program>,

@@ -83,7 +83,6 @@ impl fmt::Display for Kind {
         let names = [
             (Self::NULL, "null"),
             (Self::BOOL, "bool"),
-            (Self::NUMBER, "number"),
             (Self::INT, "int"),
             (Self::FLOAT, "float"),
             (Self::STRING, "string"),
@@ -92,13 +91,22 @@ impl fmt::Display for Kind {
             (Self::LIST, "list"),
             (Self::STRUCT, "struct"),
         ];
-        let mut left = *self;
+        // The two together have a name of their own, which stands last.
+        let number = self.0 & Self::NUMBER.0 == Self::NUMBER.0;
+        let mut left = if number {
+            self.without(Self::NUMBER)
+        } else {
+            *self
+        };
         let mut parts = Vec::new();
         for (kind, name) in names {
             if left.0 & kind.0 == kind.0 {
                 parts.push(name);
                 left = left.without(kind);
             }
+        }
+        if number {
+            parts.push("number");
         }
         match parts.as_slice() {
             [one] => f.write_str(one),

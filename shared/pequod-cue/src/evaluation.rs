@@ -172,6 +172,12 @@ impl Evaluation {
         longest(self.inner.reads())
     }
 
+    /// Every node there is, erroneous, optional and hidden ones included: for comparison with the
+    /// reference.
+    pub fn dump(&self) -> Vec<crate::inspect::DumpNode> {
+        self.inner.dump()
+    }
+
     /// How much work it was.
     pub fn counters(&self) -> Counters {
         let work = self.inner.work();

@@ -15,6 +15,11 @@ mod library;
 mod package;
 mod path;
 
+/// For comparison with the reference.
+pub mod inspect {
+    pub use pequod_cue_eval::{DumpNode, FaultCode};
+}
+
 pub use evaluation::{Evaluation, Program, Value};
 pub use inputs::{Budget, Inputs};
 pub use package::{Package, SourceFile};

@@ -1,0 +1,200 @@
+//! Everything there is in an evaluation, node by node: for comparison with the reference.
+//!
+//! Unlike the rest of the interface this walks erroneous values, optional and required fields,
+//! definitions and hidden fields, too.
+
+use pequod_cue_num::Decimal;
+
+use crate::evaluation::Evaluation;
+use crate::kind::{Kind, Presence};
+use crate::session::Session;
+use crate::value::{Base, FaultCode, NodeId, Value};
+
+/// What is known of a value path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DumpNode {
+    /// Labels joined by dots, list elements by index.
+    pub path: String,
+    /// `""`, `"?"` or `"!"`.
+    pub presence: &'static str,
+    /// A set of types.
+    pub kind: String,
+    /// The class of the error here.
+    pub fault: Option<FaultCode>,
+    /// Its text.
+    pub message: String,
+    /// The JSON of a concrete scalar.
+    pub leaf: Option<String>,
+    /// The JSON of the default of what is not concrete.
+    pub default: Option<String>,
+    /// Whether it may not grow; of structs and lists.
+    pub closed: Option<bool>,
+    /// The CUE of what is neither concrete nor made of fields or elements.
+    pub text: String,
+}
+
+/// The deepest path that is followed, and the most nodes.
+const DEPTH: usize = 40;
+const NODES: usize = 5_000;
+
+impl Evaluation {
+    /// All nodes, parents first.
+    pub fn dump(&self) -> Vec<DumpNode> {
+        let mut nodes = Vec::new();
+        visit(self, self.root(), String::new(), "", 0, &mut nodes);
+        nodes
+    }
+}
+
+fn visit(
+    evaluation: &Evaluation,
+    node: NodeId,
+    path: String,
+    presence: &'static str,
+    depth: usize,
+    nodes: &mut Vec<DumpNode>,
+) {
+    if depth > DEPTH || nodes.len() >= NODES {
+        return;
+    }
+    let s = evaluation.session();
+    let target = s.deref(node);
+    nodes.push(describe(evaluation, node, path.clone(), presence));
+    for arc in &s[target].arcs {
+        let label = s[*arc].label;
+        let presence = match s[*arc].presence {
+            Presence::Member => "",
+            Presence::Required => "!",
+            Presence::Optional => "?",
+            Presence::Pending | Presence::Absent => continue,
+        };
+        if label.is_let() {
+            continue;
+        }
+        let name = if label.is_index() {
+            label.index().to_string()
+        } else {
+            s.shown_label(label)
+        };
+        let path = if path.is_empty() {
+            name
+        } else {
+            format!("{path}.{name}")
+        };
+        visit(evaluation, *arc, path, presence, depth + 1, nodes);
+    }
+}
+
+fn describe(
+    evaluation: &Evaluation,
+    outer: NodeId,
+    path: String,
+    presence: &'static str,
+) -> DumpNode {
+    let s = evaluation.session();
+    let node = s.deref(outer);
+    let kind = s.kind(Value::Node(node));
+    let mut found = DumpNode {
+        path,
+        presence,
+        kind: kind.to_string(),
+        fault: None,
+        message: String::new(),
+        leaf: None,
+        default: None,
+        closed: None,
+        text: String::new(),
+    };
+    if let Some(fault) = s.fault_of(node) {
+        found.kind = Kind::BOTTOM.to_string();
+        found.fault = Some(s[fault].code);
+        if let Some(problem) = s[fault].problems.first() {
+            let problem = &s.problems[*problem as usize];
+            let path = problem
+                .node
+                .or(s[fault].node)
+                .map(|node| s.path(node))
+                .unwrap_or_default();
+            let separator = if path.is_empty() { "" } else { ": " };
+            found.message = format!("{path}{separator}{}", s.sentence(problem));
+        }
+        let others = s[fault].problems.len().saturating_sub(1);
+        if others > 0 {
+            found
+                .message
+                .push_str(&format!(" (and {others} more errors)"));
+        }
+        return found;
+    }
+    if kind == Kind::STRUCT || kind == Kind::LIST {
+        found.closed = Some(is_closed(s, outer));
+    }
+    let value = s.node_value(node);
+    match value {
+        // An open list stands for its shortest form.
+        Some(Value::Node(_)) if s[node].base == (Base::List { open: true }) => {
+            found.default = json(evaluation, node);
+        }
+        Some(Value::Node(_)) => {}
+        Some(value) => {
+            found.leaf = scalar(s, value);
+            if found.leaf.is_none() {
+                found.text = s.show(value);
+                let default = s.with_default(node);
+                found.default = match s.final_value(node) {
+                    Some(Value::Node(inner)) if default != node || inner != node => {
+                        json(evaluation, inner)
+                    }
+                    Some(last) if last != value => scalar(s, last),
+                    _ => None,
+                };
+            }
+        }
+        None => found.text = s.show(Value::Node(node)),
+    }
+    found
+}
+
+/// Whether the node, or what it shares, was closed.
+fn is_closed(s: &Session<'_>, node: NodeId) -> bool {
+    let n = &s[node];
+    n.closed
+        || n.closed_once
+        || matches!(n.base, Base::Value(Value::Node(next)) if next != node && is_closed(s, next))
+}
+
+/// A node as JSON, if it can be.
+fn json(evaluation: &Evaluation, node: NodeId) -> Option<String> {
+    let complete = evaluation.issues(node, true).is_empty();
+    complete.then(|| evaluation.json_text(node, false))
+}
+
+/// A scalar as JSON.
+fn scalar(s: &Session<'_>, value: Value) -> Option<String> {
+    match value {
+        Value::Null => Some("null".to_owned()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Int(value) => Some(value.to_string()),
+        Value::Num(id) => {
+            let num = &s.nums[id.at()];
+            Some(number(&num.decimal, num.kind))
+        }
+        Value::Str(sym) => serde_json::to_string(&**s.text(sym)).ok(),
+        Value::Bytes(id) => {
+            let mut text = String::from("\"");
+            crate::export::base64(&s.bytes[id.at()], &mut text);
+            text.push('"');
+            Some(text)
+        }
+        _ => None,
+    }
+}
+
+fn number(decimal: &Decimal, kind: Kind) -> String {
+    let text = decimal.to_string();
+    if kind == Kind::FLOAT && !text.contains(['.', 'E']) {
+        format!("{text}.0")
+    } else {
+        text
+    }
+}
