@@ -55,6 +55,10 @@ impl LeaderElection {
             since: Instant::now(),
         };
         loop {
+            // A caller that takes it again whenever it was lost must not do so for ever.
+            if shutdown.is_cancelled() {
+                return None;
+            }
             match self.attempt(&api, &mut seen).await {
                 Ok(Some(lease)) => return Some(self.keep(api, lease)),
                 Ok(None) => {}
