@@ -95,7 +95,16 @@ fn path_in_object(problem: &Diagnostic, constraint: &str) -> Option<String> {
     }
     // The evaluator begins its sentences with the path of the value.
     let (path, _) = problem.message.split_once(": ")?;
-    path.starts_with(constraint).then(|| below(path)).flatten()
+    is_path(path).then(|| below(path)).flatten()
+}
+
+/// Whether a text can be a path: labels without white space, unless they are quoted.
+fn is_path(text: &str) -> bool {
+    let mut quoted = false;
+    text.chars().all(|c| {
+        quoted ^= c == '"';
+        quoted || !c.is_whitespace()
+    })
 }
 
 fn read_all(value: Cue<'_>) -> Result<Vec<Policy>, Diagnostics> {

@@ -112,7 +112,7 @@ fn databases_of_both_kinds() {
     let postgres = render("database", &json!({"credentialsSecret": "s"}));
     assert_eq!(
         ids(&postgres),
-        ["credentials", "service", "volume", "server"]
+        ["volume", "credentials", "service", "server"]
     );
     let input = json!({"engine": "mysql", "credentialsSecret": "s", "storage": {"kind": "ephemeral"}, "backup": {"enabled": true}});
     let mysql = render("database", &input);
