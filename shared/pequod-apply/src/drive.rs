@@ -31,9 +31,19 @@ struct Context {
     failures: Mutex<HashMap<Owner, u32>>,
 }
 
-/// Runs until stopped; passes that are under way are finished. `concurrency` graphs are worked on at once.
-pub async fn run(client: Client, executor: Executor, concurrency: u16, stop: CancellationToken) {
-    let api: Api<Seen> = Api::all(client);
+/// Runs until stopped; passes that are under way are finished. Of one namespace or of all, `concurrency` graphs are
+/// worked on at once.
+pub async fn run(
+    client: Client,
+    namespace: Option<&str>,
+    executor: Executor,
+    concurrency: u16,
+    stop: CancellationToken,
+) {
+    let api: Api<Seen> = match namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
     let (reader, writer) = reflector::store();
     let changed = watcher(api, watcher::Config::default())
         .default_backoff()

@@ -12,5 +12,5 @@ const CONCURRENCY: u16 = 16;
 
 /// Runs until stopped; passes that are under way are finished.
 pub async fn run(cluster: Cluster, executor: Executor, stop: CancellationToken) {
-    drive::run(cluster.client().clone(), executor, CONCURRENCY, stop).await;
+    drive::run(cluster.client().clone(), None, executor, CONCURRENCY, stop).await;
 }

@@ -225,16 +225,25 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Asks for objects that no watch shows: those that are only observed, and all where a watch is refused.
+    /// Asks for objects that no watch shows: those that are another's (only observed, or left alone when they were to
+    /// be created), and all where a watch is refused.
     async fn ask(&mut self, all: bool, run: &Run) {
+        let is_unwatched = |node: &Node| {
+            let known = run.ledger.status.node_status.get(&node.spec.id);
+            let was_sent = known.is_some_and(|status| status.applied_digest.is_some());
+            match node.spec.apply.mode {
+                ApplyMode::Observe => true,
+                ApplyMode::Create if was_sent => {
+                    let live = self.executor.live().get(&key(&node.target));
+                    all || live.is_none_or(|live| self.owner.whose(&live) != Whose::Ours)
+                }
+                _ => all && was_sent,
+            }
+        };
         let wanted: Vec<(&Node, &Kind)> = self
             .nodes
             .values()
-            .filter(|node| {
-                let known = run.ledger.status.node_status.get(&node.spec.id);
-                let was_sent = known.is_some_and(|status| status.applied_digest.is_some());
-                node.spec.apply.mode == ApplyMode::Observe || (all && was_sent)
-            })
+            .filter(|node| is_unwatched(node))
             .filter_map(|node| Some((node, node.kind.as_ref().ok()?)))
             .collect();
         if wanted.is_empty() {
@@ -280,15 +289,19 @@ impl Pass<'_> {
                 return;
             }
         };
-        let live = live.filter(|live| self.owner.whose(live) == Whose::Ours);
         let status = &run.ledger.status.node_status[id];
         let is_applied = status.applied_digest.as_ref() == Some(&desired.1);
-        let is_left_alone = node.spec.apply.mode == ApplyMode::Create && is_applied;
+        if node.spec.apply.mode == ApplyMode::Create && is_applied && live.is_some() {
+            // Whoever made it: once it is there it is left alone.
+            self.read(id, live.as_deref(), run);
+            return;
+        }
+        let live = live.filter(|live| self.owner.whose(live) == Whose::Ours);
         let is_untouched = live.as_deref().is_some_and(|live| {
             status.applied_fields.is_some()
                 && fields::applied_set(live, FIELD_MANAGER) == status.applied_fields
         });
-        if is_left_alone || (is_applied && is_untouched) {
+        if is_applied && is_untouched {
             self.read(id, live.as_deref(), run);
             return;
         }
