@@ -20,10 +20,13 @@ use tokio::sync::OnceCell;
 
 pub use access::{ServiceAccountRef, USERS};
 
-use crate::{Error, Process, Result, Supervisor, Tools, ports};
+use crate::{Error, Process, Result, Supervisor, Tools, ports, supervisor};
 
 /// How long a control plane takes to answer at most, on a machine that is busy with other things.
 const START: Duration = Duration::from_mins(2);
+
+/// File with the process id of the supervisor of one that stays.
+const PID: &str = "supervisor.pid";
 
 /// Set to keep the folder with data and logs after the tests.
 const KEEP: &str = "PEQUOD_TEST_KEEP";
@@ -55,12 +58,23 @@ impl ControlPlane {
         Ok(this)
     }
 
-    /// Starts one in the given folder that goes on when this process ends: until its supervisor, whose process id
-    /// [`Supervisor::pid`] tells, is sent SIGTERM.
+    /// Starts one in the given folder that goes on when this process ends: until [`ControlPlane::end_staying`].
     pub async fn start_staying(folder: &Path) -> Result<Self> {
         let tools = Tools::find_or_build()?;
         let supervisor = Supervisor::start_staying(&tools, &folder.join("logs"))?;
+        std::fs::write(folder.join(PID), supervisor.pid().to_string()).map_err(
+            Error::while_doing("could not note the supervisor's process id"),
+        )?;
         Self::start_under(tools, folder.to_owned(), supervisor).await
+    }
+
+    /// Ends the one that [`ControlPlane::start_staying`] started in the given folder, if there is one, and waits until
+    /// it is gone.
+    pub fn end_staying(folder: &Path) -> Result<()> {
+        let Ok(pid) = std::fs::read_to_string(folder.join(PID)) else {
+            return Ok(());
+        };
+        supervisor::end(pid.trim())
     }
 
     /// The one of this test binary; started by the first who asks.

@@ -3,6 +3,7 @@
 mod bench;
 mod codegen;
 mod conformance;
+mod demo;
 mod dist;
 mod suites;
 mod test;
@@ -19,6 +20,12 @@ use pequod_testkit::{Result, Tools};
 enum Task {
     /// Builds the reference tools that tests run against, or says where they are
     Tools,
+    /// Shows the product on a local control plane, which stays
+    Demo {
+        /// End the control plane of an earlier demo
+        #[arg(long)]
+        stop: bool,
+    },
     /// Runs everything that a change must pass; ends with what failed
     Test {
         /// Only these levels
@@ -73,6 +80,7 @@ fn run(task: &Task) -> Result<()> {
             println!("{}", Tools::find_or_build()?.folder().display());
             Ok(())
         }
+        Task::Demo { stop } => demo::run(*stop),
         Task::Test { only } => test::run(only),
         Task::Bench(selection) => {
             let Selection { name, rest } = selection;
