@@ -183,7 +183,7 @@ impl Cluster {
 
     /// Access with the rights of a ServiceAccount and no others.
     ///
-    /// Needs the right to impersonate it. The groups are those that a token of the ServiceAccount would carry.
+    /// Needs the right to impersonate it.
     pub fn as_service_account(&self, namespace: &str, name: &str) -> Result<Access, ConnectError> {
         let key = (namespace.to_owned(), name.to_owned());
         let known = self.lock().get(&key).cloned();
@@ -193,11 +193,8 @@ impl Cluster {
             let mut config = self.config.clone();
             let auth = &mut config.auth_info;
             auth.impersonate = Some(format!("system:serviceaccount:{namespace}:{name}"));
-            auth.impersonate_groups = Some(vec![
-                "system:serviceaccounts".to_owned(),
-                format!("system:serviceaccounts:{namespace}"),
-                "system:authenticated".to_owned(),
-            ]);
+            // The API server adds a ServiceAccount's groups itself; naming them would need the right to impersonate groups.
+            auth.impersonate_groups = None;
             auth.impersonate_uid = None;
             auth.impersonate_user_extra = None;
             let client = (self.factory)(config).map_err(ConnectError::client)?;
