@@ -261,6 +261,9 @@ pub struct ApplyArgs {
     /// Whether to send the Transform at all
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     pub dry_run: DryRun,
+    /// Take over fields of the Transform that another field manager owns
+    #[arg(long)]
+    pub force_conflicts: bool,
     /// Whether to wait.
     #[command(flatten)]
     pub wait: WaitArgs,

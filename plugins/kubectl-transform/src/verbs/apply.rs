@@ -7,6 +7,7 @@ use kube::api::{Patch, PatchParams};
 use pequod_api::{Transform, names};
 use pequod_cli::{Exit, Failure, Format, KubectlArgs, Printer, Progress};
 use pequod_diag::{Code, Diagnostic, Place};
+use pequod_kube::ApiError;
 
 use super::vet;
 use crate::cli::{ApplyArgs, DryRun};
@@ -41,10 +42,11 @@ pub(crate) async fn run(kubectl: &KubectlArgs, args: ApplyArgs) -> Result<Exit, 
     let api: Api<Transform> = Api::namespaced(cluster.client().clone(), &namespace);
     let mut params = PatchParams::apply(names::CLI_FIELD_MANAGER);
     params.dry_run = args.dry_run == DryRun::Server;
+    params.force = args.force_conflicts;
     let applied = api
         .patch(&name, &params, &Patch::Apply(&transform))
         .await
-        .map_err(|error| Failure::api(format!("apply Transform {namespace}/{name}"), &error))?;
+        .map_err(|error| refused(&namespace, &name, &error))?;
     if args.dry_run == DryRun::Server {
         printer.line(&format!("{shown} applied (server dry run)"))?;
         return Ok(Exit::Done);
@@ -54,6 +56,17 @@ pub(crate) async fn run(kubectl: &KubectlArgs, args: ApplyArgs) -> Result<Exit, 
         return wait_ready(&api, &applied, args.wait.timeout, &mut printer).await;
     }
     Ok(Exit::Done)
+}
+
+/// What the API server has against it. A conflict is about the Transform here, not about a node of its graph.
+fn refused(namespace: &str, name: &str, error: &kube::Error) -> Failure {
+    let error = ApiError::new(format!("apply Transform {namespace}/{name}"), error);
+    let is_conflict = matches!(error.failure, pequod_kube::Failure::FieldConflict(_));
+    let mut failure = Failure::from(error);
+    if is_conflict && let Some(problem) = failure.problems.0.first_mut() {
+        problem.hint = Some("--force-conflicts takes the fields over".to_owned());
+    }
+    failure
 }
 
 /// Renders as the controller will. Answers whether nothing stands against it.
