@@ -125,28 +125,26 @@ fn is_no_answer(problem: &Diagnostic) -> bool {
 }
 
 fn found(rule: &Rule, problem: &Diagnostic) -> Problem {
-    // The evaluator begins its sentences with the path of the value.
-    let (stated, detail) = match problem.message.split_once(": ") {
-        Some((path, rest)) if path.starts_with(&rule.constraint) => (Some(path), rest),
-        _ => (None, problem.message.as_str()),
+    // The evaluator begins its sentences with the path of the value, as seen from what was checked.
+    let (path, detail) = match problem.message.split_once(": ") {
+        Some((path, rest)) if is_path(path) => (path, rest),
+        _ => ("", problem.message.as_str()),
     };
-    let places = problem
-        .place
-        .iter()
-        .chain(problem.labels.iter().map(|label| &label.place));
-    let placed = places.filter_map(|place| match place {
-        Place::Path { path, .. } => Some(path.as_str()),
-        Place::Text { .. } => None,
-    });
-    let path = placed.chain(stated).find_map(|path| {
-        let below = path.strip_prefix(&rule.constraint)?;
-        Some(below.strip_prefix('.').unwrap_or(below).to_owned())
-    });
+    let below = path.strip_prefix(&rule.constraint).unwrap_or(path);
     Problem {
-        path: path.unwrap_or_default(),
+        path: below.strip_prefix('.').unwrap_or(below).to_owned(),
         message: rule.message.clone(),
         detail: detail.to_owned(),
     }
+}
+
+/// Whether a text can be a path: there is white space in it only between quotes.
+fn is_path(text: &str) -> bool {
+    let mut quoted = false;
+    text.chars().all(|letter| {
+        quoted ^= letter == '"';
+        quoted || !letter.is_whitespace()
+    })
 }
 
 fn rules(program: &pequod_cue::Program) -> Result<Vec<Rule>, Diagnostics> {
