@@ -9,6 +9,7 @@ use pequod_testkit::ControlPlane;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 /// Creates the object, writes its status, and compares what the API server kept with what was sent.
 async fn keeps<K>(api: Api<K>, wanted: Value)
@@ -174,8 +175,16 @@ async fn an_unknown_field_is_refused_by_strict_validation() {
     );
 }
 
+/// A control plane with the definitions and nothing that works on their objects.
 async fn cluster(prefix: &str) -> (&'static ControlPlane, String) {
-    let cluster = ControlPlane::shared().await;
-    cluster.install_crds().await;
+    static CLUSTER: OnceCell<ControlPlane> = OnceCell::const_new();
+    let started = CLUSTER
+        .get_or_try_init(|| async {
+            let cluster = ControlPlane::start().await?;
+            cluster.install_crds().await;
+            Ok::<_, pequod_testkit::Error>(cluster)
+        })
+        .await;
+    let cluster = started.unwrap_or_else(|error| panic!("{error}"));
     (cluster, cluster.namespace(prefix).await)
 }

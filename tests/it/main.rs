@@ -6,7 +6,10 @@
     reason = "tests: what fails here fails the test"
 )]
 
+mod admission;
 mod charts;
+mod crash;
 mod custom_resources;
 mod plugins;
+mod samples;
 mod suite;

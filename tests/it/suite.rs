@@ -4,7 +4,6 @@ use pequod_testkit::{ControlPlane, Installation};
 use tokio::sync::OnceCell;
 
 /// The control plane, with webhook and controllers running.
-#[expect(dead_code, reason = "its first users come with the samples")]
 pub(crate) async fn installed() -> (&'static ControlPlane, &'static Installation) {
     static INSTALLATION: OnceCell<Installation> = OnceCell::const_new();
     let cluster = ControlPlane::shared().await;
