@@ -33,6 +33,7 @@
 
 pub mod completion;
 pub mod documents;
+pub mod reference;
 pub mod sweep;
 
 mod failure;

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use pequod_diag::{Code, Diagnostic, Exit};
 
-use crate::{Failure, Format, Printer, completion};
+use crate::{Failure, Format, Printer, completion, reference};
 
 /// Parses the process's arguments, does the work, reports what went wrong and returns the exit code.
 ///
 /// Called as `kubectl_complete-<plugin>`, or with `__complete` as its first argument, it answers completion
-/// requests instead ([`completion`]).
+/// requests instead ([`completion`]); with `__reference` it prints its page of reference ([`reference`]).
 pub fn run<P, W>(work: impl FnOnce(P) -> W) -> ExitCode
 where
     P: Parser,
@@ -20,6 +20,13 @@ where
     let args: Vec<OsString> = std::env::args_os().collect();
     if let Some(words) = completion::request(&args) {
         return match completion::answer(P::command(), words, &mut std::io::stdout()) {
+            Ok(()) => Exit::Done.into(),
+            Err(_) => Exit::Input.into(),
+        };
+    }
+    if args.get(1).is_some_and(|first| first == reference::REQUEST) {
+        let page = reference::page(P::command());
+        return match std::io::Write::write_all(&mut std::io::stdout(), page.as_bytes()) {
             Ok(()) => Exit::Done.into(),
             Err(_) => Exit::Input.into(),
         };

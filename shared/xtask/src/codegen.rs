@@ -24,7 +24,7 @@ type Files = BTreeMap<PathBuf, String>;
 pub(crate) fn run(check: bool) -> Result<()> {
     let mut files = Files::new();
     crds::generate(&mut files)?;
-    commands::generate(&mut files);
+    commands::generate(&mut files)?;
 
     let stale = stale(&files);
     if check {
