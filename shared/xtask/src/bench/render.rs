@@ -24,7 +24,9 @@ pub(super) fn run(_: &[String]) -> Result<Vec<Figure>> {
     );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     for sample in ["webservice", "database"] {
-        let transform = workspace_root().join(format!("samples/{sample}.yaml"));
+        let transform = workspace_root()
+            .join("samples")
+            .join(format!("platform_v1alpha1_transform_{sample}.yaml"));
         let module = folder.path().join(sample);
         rival_module(sample, &transform, &module)?;
         let ours: [&OsStr; 5] = [
