@@ -1,0 +1,67 @@
+//! Budgets end evaluations, and work is counted the same everywhere.
+
+use pequod_cue::{Budget, Counters, Inputs, Package, Program, codes};
+
+fn run(text: &str, budget: &Budget<'_>) -> Result<Counters, pequod_diag::Diagnostics> {
+    let program = Program::compile(&Package::of("in.cue", text))?;
+    Ok(program.evaluate(&Inputs::new(), budget)?.counters())
+}
+
+fn limit(text: &str, budget: &Budget<'_>) -> String {
+    let errors = run(text, budget).unwrap_err();
+    assert_eq!(errors.iter().next().unwrap().code, codes::LIMIT, "{errors}");
+    errors.to_string()
+}
+
+#[test]
+fn steps_are_bounded() {
+    let text = "import \"list\"\na: [for x in list.Range(0, 1000, 1) for y in list.Range(0, 1000, 1) {x * y}]";
+    let budget = Budget {
+        steps: 10_000,
+        ..Budget::default()
+    };
+    assert!(limit(text, &budget).contains("steps"));
+}
+
+#[test]
+fn depth_is_bounded() {
+    let text = "#F: {n: int, out: [if n > 0 {(#F & {n: n - 1}).out}, 0][0]}\n".to_owned();
+    let mut chain = text;
+    for at in 0..3000 {
+        chain.push_str(&format!("v{at}: v{} + 1\n", at + 1));
+    }
+    chain.push_str("v3000: 0\n");
+    let budget = Budget {
+        depth: 200,
+        ..Budget::default()
+    };
+    assert!(limit(&chain, &budget).contains("depth"));
+}
+
+#[test]
+fn a_caller_may_stop() {
+    let text = "import \"list\"\na: [for x in list.Range(0, 100000, 1) {x}]";
+    let stop = || true;
+    let budget = Budget {
+        stop: Some(&stop),
+        ..Budget::default()
+    };
+    assert!(limit(text, &budget).contains("deadline"));
+}
+
+#[test]
+fn a_limit_is_no_value_that_a_disjunction_could_drop() {
+    let text = "import \"list\"\na: *1 | len([for x in list.Range(0, 100000, 1) {x}])";
+    let budget = Budget {
+        steps: 5_000,
+        ..Budget::default()
+    };
+    limit(text, &budget);
+}
+
+#[test]
+fn equal_work_is_counted_equally() {
+    let text = "#A: {n: int, m: n + 1}\na: #A & {n: 1}\nb: (#A | {n: string}) & {n: \"x\"}\nl: [for i in [1, 2, 3] {v: i}]";
+    let first = run(text, &Budget::default()).unwrap();
+    assert_eq!(first, run(text, &Budget::default()).unwrap());
+}

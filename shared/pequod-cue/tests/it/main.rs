@@ -1,0 +1,5 @@
+//! The evaluator through its one door.
+
+mod goldens;
+mod inputs;
+mod limits;
