@@ -243,7 +243,7 @@ impl Session<'_> {
         if !self.kind(filter).meets(kind) {
             return Ok(false);
         }
-        let value = self.label_value(label);
+        let value = Self::label_value(label);
         match filter {
             Value::Fault(fault) => {
                 if self.errs.is_none() {

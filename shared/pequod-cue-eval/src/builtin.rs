@@ -596,7 +596,7 @@ impl Session<'_> {
             })));
         }
         self.at(expr);
-        let result = self.call_builtin(b, values, false)?;
+        let result = self.call_builtin(b, &values, false)?;
         match result {
             Some(Value::Fault(cause)) => {
                 let code = self[cause].code;
@@ -619,7 +619,7 @@ impl Session<'_> {
     fn call_builtin(
         &mut self,
         b: &'static Builtin,
-        values: SmallVec<[Value; 4]>,
+        values: &[Value],
         validates: bool,
     ) -> Run<Option<Value>> {
         self.step()?;
@@ -729,7 +729,7 @@ impl Session<'_> {
                     match value {
                         Some(Value::Str(sym)) => text.push_str(self.text(sym)),
                         Some(Value::Fault(_)) | None if at % 2 == 1 => {
-                            text.push_str(self.source_of(*part))
+                            text.push_str(self.source_of(*part));
                         }
                         Some(value) => text.push_str(&self.show(value)),
                         None => {}
@@ -765,11 +765,10 @@ impl Session<'_> {
         values.push(value);
         values.extend(args);
         let saved = self.errs.take();
-        let result = self.call_builtin(b, values, true)?;
+        let result = self.call_builtin(b, &values, true)?;
         let raised = std::mem::replace(&mut self.errs, saved);
         let cause = match (result, raised) {
-            (_, Some(fault)) => Some(fault),
-            (Some(Value::Fault(fault)), None) => Some(fault),
+            (_, Some(fault)) | (Some(Value::Fault(fault)), None) => Some(fault),
             (Some(Value::Bool(true)) | None, None) => return Ok(None),
             (Some(_), None) => None,
         };

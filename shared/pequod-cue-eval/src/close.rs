@@ -23,7 +23,7 @@ use pequod_cue_syntax::Pos;
 
 use crate::kind::{Kind, Presence};
 use crate::program::{Expr, ExprId, StructLit};
-use crate::session::{Close, EMPTY, Run, Session};
+use crate::session::{Close, EMPTY, Session};
 use crate::value::{Base, NodeId, Value, WorkId};
 
 /// What a conjunct says about openness.
@@ -277,19 +277,19 @@ impl Session<'_> {
     }
 
     /// Looks for fields nobody vouches for.
-    pub(crate) fn check_fields(&mut self, work: WorkId) -> Run<()> {
+    pub(crate) fn check_fields(&mut self, work: WorkId) {
         let node = self.deref(self[work].node);
         if self[node].arcs.is_empty() {
-            return Ok(());
+            return;
         }
         if let Base::Value(Value::Fault(fault)) = self[node].base
             && !self[fault].close_check
         {
-            return Ok(());
+            return;
         }
         let base = self.requirement_sets(work);
         if base.is_empty() {
-            return Ok(());
+            return;
         }
         let mut required = base;
         let mut worst = None;
@@ -321,7 +321,6 @@ impl Session<'_> {
         if let Some(fault) = worst {
             self.add_child_fault(self[work].node, fault);
         }
-        Ok(())
     }
 
     fn all_satisfied(&mut self, arc: WorkId, sets: &[RequirementSet]) -> bool {
@@ -485,13 +484,9 @@ impl Session<'_> {
             }
             let opener = up.map_or(0, |up| self.opened_by_parent(work, set.id, up));
             if opener != 0 {
-                if !any {
-                    set.removed = true;
-                } else if set.kind == DefKind::Struct
-                    && !marks
-                        .iter()
-                        .any(|mark| self.contains(work, opener, mark.id))
-                {
+                let from_opener =
+                    |s: &mut Self| marks.iter().any(|m| s.contains(work, opener, m.id));
+                if !any || (set.kind == DefKind::Struct && !from_opener(self)) {
                     set.removed = true;
                 }
             }

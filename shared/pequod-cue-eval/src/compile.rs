@@ -171,7 +171,7 @@ impl<'a> Compiler<'a> {
         self.problems.push(problem);
     }
 
-    fn unsupported(&mut self, span: Span, what: String) {
+    fn unsupported(&mut self, span: Span, what: impl std::fmt::Display) {
         self.error(UNSUPPORTED, span, format!("{what} is not supported"));
     }
 
@@ -297,7 +297,7 @@ impl<'a> Compiler<'a> {
                 }
                 ast::Decl::Comprehension(comp) => {
                     embeds = true;
-                    self.comprehension(comp).map(Decl::Comprehension)
+                    Some(Decl::Comprehension(self.comprehension(comp)))
                 }
                 ast::Decl::Ellipsis(_) => {
                     ellipsis = true;
@@ -469,7 +469,7 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn comprehension(&mut self, comp: &'a ast::Comprehension) -> Option<CompId> {
+    fn comprehension(&mut self, comp: &'a ast::Comprehension) -> CompId {
         let mut clauses = Vec::new();
         let mut scopes = 0;
         if let Some(ast::Clause::Let(_)) = comp.clauses.first() {
@@ -527,7 +527,7 @@ impl<'a> Compiler<'a> {
             fallback,
             span: comp.span,
         });
-        Some(id)
+        id
     }
 
     fn struct_expr(&mut self, lit: &'a ast::Struct) -> ExprId {
@@ -641,22 +641,22 @@ impl<'a> Compiler<'a> {
             match element {
                 ast::Element::Expr(expr) => elems.push(ListElem::Expr(self.expr(expr))),
                 ast::Element::Comprehension(comp) => {
-                    elems.extend(self.comprehension(comp).map(ListElem::Comprehension));
+                    elems.push(ListElem::Comprehension(self.comprehension(comp)));
                 }
                 ast::Element::Alias(name, _) => {
                     self.bad(name.span, "alias not allowed in a list");
                 }
             }
         }
-        let ellipsis = lit
-            .ellipsis
-            .as_ref()
-            .map(|rest| rest.expr.as_ref().map(|expr| self.expr(expr)));
+        let rest = lit.ellipsis.as_ref().and_then(|rest| rest.expr.as_ref());
+        let rest = rest.map(|expr| self.expr(expr));
+        let open = lit.ellipsis.is_some();
         self.pop();
         let id = ListId(u32::try_from(self.program.lists.len()).unwrap_or(u32::MAX));
         self.program.lists.push(ListLit {
             elems: elems.into(),
-            ellipsis,
+            open,
+            rest,
         });
         self.add(Expr::List(id), lit.span)
     }

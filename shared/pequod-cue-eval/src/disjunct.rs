@@ -416,9 +416,9 @@ impl Session<'_> {
     }
 
     /// The arms that are left become the node's value.
-    pub(crate) fn finish_disjunction(&mut self, work: WorkId) -> Run<()> {
+    pub(crate) fn finish_disjunction(&mut self, work: WorkId) {
         if self[work].disjuncts.is_empty() {
-            return Ok(());
+            return;
         }
         let node = self[work].node;
         let arms = self[work].disjuncts.clone();
@@ -438,7 +438,7 @@ impl Session<'_> {
         if failed == arms.len() {
             let fault = self.empty_disjunction(work, FaultCode::Incomplete, None);
             self[node].base = Base::Value(Value::Fault(fault));
-            return Ok(());
+            return;
         }
         let mut marked = false;
         let mut values = Vec::with_capacity(arms.len());
@@ -476,7 +476,6 @@ impl Session<'_> {
         }
         self.clear_arcs(node);
         self[node].child_faults = None;
-        Ok(())
     }
 
     pub(crate) fn add_disjunction(
@@ -498,8 +497,7 @@ impl Session<'_> {
     fn append_arm(&mut self, arms: &mut Vec<WorkId>, x: WorkId) -> Run<()> {
         let nv = self.deref(self[x].node);
         let value = self.arm_value(nv, x)?;
-        for at in 0..arms.len() {
-            let other = arms[at];
+        for other in arms.clone() {
             if other == x {
                 return Ok(());
             }

@@ -107,9 +107,9 @@ impl Session<'_> {
         for at in 0..self[y].arcs.len() {
             let arc = self[y].arcs[at];
             if counts(self, arc)
-                && !self
+                && self
                     .arc(x, self[arc].label)
-                    .is_some_and(|other| self[other].presence <= limit)
+                    .is_none_or(|other| self[other].presence > limit)
             {
                 return Ok(false);
             }

@@ -272,7 +272,7 @@ impl Session<'_> {
                 let value = self.value(*label, Cond::SCALAR, Mode::Yield)?;
                 self.env = saved_env;
                 self.errs = saved_errs;
-                let Some(label) = self.to_label(*label, value) else {
+                let Some(label) = self.as_label(*label, value) else {
                     return Ok(None);
                 };
                 let node = self.env_node(env);
@@ -292,7 +292,7 @@ impl Session<'_> {
                 if node == EMPTY {
                     return Ok(Some(EMPTY));
                 }
-                let label = self.to_label(*index, value);
+                let label = self.as_label(*index, value);
                 let (None, Some(label)) = (self.errs, label) else {
                     return Ok(None);
                 };
@@ -580,7 +580,7 @@ impl Session<'_> {
                 Ok(Some(if label == Label::NONE {
                     Value::Type(Kind::STRING)
                 } else {
-                    self.label_value(label)
+                    Self::label_value(label)
                 }))
             }
             _ => self.unsupported("this expression in this place"),
@@ -936,7 +936,7 @@ impl Session<'_> {
             Some(Value::Str(sym)) => out.extend_from_slice(self.text(sym).as_bytes()),
             Some(Value::Bytes(id)) => out.extend_from_slice(&self.bytes[id.at()]),
             Some(Value::Bool(value)) => {
-                out.extend_from_slice(if value { b"true" } else { b"false" })
+                out.extend_from_slice(if value { b"true" } else { b"false" });
             }
             Some(Value::Fault(_)) => {}
             Some(value) if self.decimal(value).is_some() => {
@@ -1097,7 +1097,7 @@ impl Session<'_> {
     }
 
     /// The label a value stands for; none with an error in the context.
-    pub(crate) fn to_label(&mut self, expr: ExprId, value: Option<Value>) -> Option<Label> {
+    pub(crate) fn as_label(&mut self, expr: ExprId, value: Option<Value>) -> Option<Label> {
         use crate::kind::LabelKind;
         let pos = Some(self.program.span(expr).pos());
         match value.and_then(|value| self.unwrap(value)) {

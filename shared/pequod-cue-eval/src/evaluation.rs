@@ -89,7 +89,7 @@ impl Evaluation {
 
     /// Evaluates a program.
     pub fn new(
-        program: Arc<Program>,
+        program: &Arc<Program>,
         inputs: &[Input<'_>],
         limits: Limits,
         stop: Option<&dyn Fn() -> bool>,
@@ -314,6 +314,12 @@ impl Evaluation {
                 {
                     places.push(place);
                 }
+            }
+            // What was noticed nowhere in particular stands where its value was written.
+            if places.is_empty()
+                && let Some(pos) = problem.node.or(node).and_then(|node| session.node_pos(node))
+            {
+                places.extend(self.place(pos));
             }
             let path = problem
                 .node

@@ -1,5 +1,7 @@
 //! Out: validation and JSON. In: data.
 
+use std::fmt::Write as _;
+
 use pequod_cue_num::Decimal;
 
 use crate::kind::{Kind, Label, LabelKind, Presence};
@@ -267,7 +269,9 @@ fn json_string(text: &str, out: &mut String) {
             '\u{c}' => out.push_str("\\f"),
             '\u{2028}' => out.push_str("\\u2028"),
             '\u{2029}' => out.push_str("\\u2029"),
-            c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if c < ' ' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
             c => out.push(c),
         }
     }

@@ -1,5 +1,7 @@
 //! Looking at values: kinds, concreteness, defaults, places.
 
+use std::fmt::Write as _;
+
 use pequod_cue_num::Decimal;
 use pequod_cue_syntax::Pos;
 
@@ -220,7 +222,7 @@ impl Session<'_> {
     }
 
     /// A label as a value: a string or an int.
-    pub(crate) fn label_value(&self, label: Label) -> Value {
+    pub(crate) fn label_value(label: Label) -> Value {
         match label.kind() {
             LabelKind::Index => Value::Int(label.index().into()),
             _ => Value::Str(Sym(label.index())),
@@ -352,7 +354,7 @@ impl Session<'_> {
         let mut path = String::new();
         for label in labels {
             if label.is_index() {
-                path.push_str(&format!("[{}]", label.index()));
+                let _ = write!(path, "[{}]", label.index());
                 continue;
             }
             if !path.is_empty() {

@@ -25,6 +25,15 @@
 //! | `budget` | steps, depth, bytes; what is not supported |
 
 #![expect(unreachable_pub, reason = "what is public is said in this file alone")]
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "everything that evaluates gives `Run`, so that a step can become one that waits"
+)]
+#![expect(
+    clippy::single_match_else,
+    clippy::many_single_char_names,
+    reason = "the two sides of a comparison are x and y; the rarer case reads better last"
+)]
 
 mod arcs;
 mod budget;

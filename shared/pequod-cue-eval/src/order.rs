@@ -227,9 +227,8 @@ impl Session<'_> {
             }
         }
         for c in &self[node].conjuncts {
-            match self.content(c.elem) {
-                crate::conjunct::Content::Expr(expr) => to_inspect.push(expr),
-                _ => {}
+            if let crate::conjunct::Content::Expr(expr) = self.content(c.elem) {
+                to_inspect.push(expr);
             }
         }
         for meta in &metas {
@@ -390,7 +389,7 @@ fn batches(
         let file = |b: &[usize]| metas[b[0]].pos.map(|pos| pos.file);
         match all.last_mut() {
             Some(last) if explicit(&batch) && explicit(last) && file(&batch) == file(last) => {
-                last.extend(batch)
+                last.extend(batch);
             }
             _ => all.push(batch),
         }

@@ -199,10 +199,9 @@ impl Session<'_> {
         }
         out.push_str(rest);
         if let Some(cause) = problem.cause {
-            for inner in &self[cause].problems {
+            if let Some(inner) = self[cause].problems.first() {
                 out.push_str(": ");
                 out.push_str(&self.sentence(&self.problems[*inner as usize]));
-                break;
             }
         }
         out

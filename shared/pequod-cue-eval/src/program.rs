@@ -206,6 +206,10 @@ pub enum Decl {
 
 /// A struct literal.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent findings about one literal"
+)]
 pub struct StructLit {
     /// Its declarations.
     pub decls: Box<[DeclId]>,
@@ -235,8 +239,10 @@ pub enum ListElem {
 pub struct ListLit {
     /// Its elements.
     pub elems: Box<[ListElem]>,
-    /// `...` at the end, and what further elements must be.
-    pub ellipsis: Option<Option<ExprId>>,
+    /// Whether `...` stands at the end.
+    pub open: bool,
+    /// What stands behind the dots.
+    pub rest: Option<ExprId>,
 }
 
 impl ListLit {

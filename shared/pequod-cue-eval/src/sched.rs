@@ -717,6 +717,7 @@ impl Session<'_> {
 }
 
 /// The context of what runs, to be put back.
+#[derive(Clone, Copy)]
 pub(crate) struct Saved {
     env: EnvId,
     close: Close,

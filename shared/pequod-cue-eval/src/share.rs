@@ -113,7 +113,7 @@ impl Session<'_> {
             && !w.no_sharing
             && !w.is_shared
             && self.errs.is_none()
-            && !(n.closed && !target.closed)
+            && (!n.closed || target.closed)
             && !target.label.is_let();
         if possible {
             self.share(work, c, arc, close)?;
@@ -165,7 +165,7 @@ impl Session<'_> {
     pub(crate) fn deref_non_rooted(&self, mut node: NodeId) -> NodeId {
         while let Base::Value(Value::Node(next)) = self[node].base
             && !self[next].disjunct
-            && !(self[node].shared && !self[next].label.is_let())
+            && (!self[node].shared || self[next].label.is_let())
         {
             node = next;
         }

@@ -158,7 +158,7 @@ impl Session<'_> {
             return Ok(());
         }
         let label = match value {
-            Value::Str(_) => self.to_label(*key, Some(value)),
+            Value::Str(_) => self.as_label(*key, Some(value)),
             Value::Int(_) | Value::Num(_) => {
                 self.add_problem(work, "integer fields not supported", [], pos);
                 return Ok(());
@@ -270,10 +270,10 @@ impl Session<'_> {
             }
         }
         let _ = mode;
-        if let Some(rest) = list.ellipsis {
+        if list.open {
             let mut id = id;
             id.set_optional();
-            let elem = rest.map_or(Elem::Value(Value::Top), Elem::Expr);
+            let elem = list.rest.map_or(Elem::Value(Value::Top), Elem::Expr);
             let from = i64::try_from(index).unwrap_or(i64::MAX);
             let filter = self.add_bound(Bound {
                 op: Op::GreaterEqual,
@@ -289,7 +289,7 @@ impl Session<'_> {
                 },
             )?;
         }
-        let closed = list.ellipsis.is_none();
+        let closed = !list.open;
         let known = self[work].list_len;
         if index < known {
             if closed {
@@ -620,7 +620,7 @@ impl Session<'_> {
                 self.push_arc(scope, variable);
             }
             if key != Label::NONE {
-                let name = self.label_value(self[arc].label);
+                let name = Self::label_value(self[arc].label);
                 let c = Conjunct {
                     env: up,
                     elem: Elem::Value(name),

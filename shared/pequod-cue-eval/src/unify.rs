@@ -240,7 +240,7 @@ impl Session<'_> {
             };
             self[node].base = Base::Value(Value::Fault(fault));
         }
-        self.finish_disjunction(work)?;
+        self.finish_disjunction(work);
         if mode == Mode::Attempt {
             return Ok(self.meets(work, needs));
         }
@@ -260,13 +260,10 @@ impl Session<'_> {
         if self[work].is_def && closes {
             self[node].closed = true;
         }
-        let checked = if check {
-            self.check_fields(work)
-        } else {
-            Ok(())
-        };
+        if check {
+            self.check_fields(work);
+        }
         self.eval_depth -= 1;
-        checked?;
         self[node].status = Status::Final;
         Ok(self.meets(work, needs))
     }

@@ -94,7 +94,7 @@ impl Program {
             depth: budget.depth,
             bytes: budget.bytes,
         };
-        match eval::Evaluation::new(self.program.clone(), &inputs, limits, budget.stop) {
+        match eval::Evaluation::new(&self.program, &inputs, limits, budget.stop) {
             Ok(inner) => Ok(Evaluation { inner }),
             Err((poison, place)) => Err(poisoned(&poison, place).into()),
         }
