@@ -39,6 +39,7 @@ mod arcs;
 mod budget;
 mod builtin;
 mod close;
+mod compare;
 mod compile;
 mod conjunct;
 mod cycle;

@@ -97,21 +97,14 @@ pub fn constants(package: &str) -> &'static [Const] {
     match package {
         "crypto/sha256" => crypto::SHA256_CONSTANTS,
         "crypto/sha512" => crypto::SHA512_CONSTANTS,
+        "list" => list::CONSTANTS,
         "math" => math::CONSTANTS,
+        "path" => path::CONSTANTS,
+        "uuid" => uuid::CONSTANTS,
         "net" => net::CONSTANTS,
         "strconv" => strconv::CONSTANTS,
         "time" => time::CONSTANTS,
         _ => &[],
-    }
-}
-
-/// CUE that belongs to a package: its definitions.
-pub fn source(package: &str) -> &'static str {
-    match package {
-        "list" => list::SOURCE,
-        "path" => path::SOURCE,
-        "uuid" => uuid::SOURCE,
-        _ => "",
     }
 }
 

@@ -5,33 +5,15 @@ use std::cmp::Ordering;
 use pequod_cue_num::Decimal;
 
 use crate::datum::Datum;
-use crate::function::{Args, Fault, Function, Result, functions};
+use crate::function::{Args, Const, Fault, Function, Result, constants, functions};
 use crate::strings::repeats;
 
 /// The comparators.
-pub(crate) const SOURCE: &str = "\
-{
-	Comparer: {
-		T:    _
-		x:    T
-		y:    T
-		less: bool
-	}
-	Ascending: {
-		Comparer
-		T:    number | string
-		x:    T
-		y:    T
-		less: x < y
-	}
-	Descending: {
-		Comparer
-		T:    number | string
-		x:    T
-		y:    T
-		less: x > y
-	}
-}";
+pub(crate) const CONSTANTS: &[Const] = constants![
+    "Comparer" = "{T: _, x: T, y: T, less: bool}";
+    "Ascending" = "{T: number | string, x: T, y: T, less: bool, less: x < y}";
+    "Descending" = "{T: number | string, x: T, y: T, less: bool, less: x > y}";
+];
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
     "Drop" (List, Int) -> "list" = |a| {

@@ -1,14 +1,14 @@
 //! `path` for Unix; the other systems' dialects are not here.
 
 use crate::datum::Datum;
-use crate::function::{Args, Fault, Function, Result, functions};
+use crate::function::{Args, Const, Fault, Function, Result, constants, functions};
 
-pub(crate) const SOURCE: &str = "\
-{
-	Unix:    \"unix\"
-	Windows: \"windows\"
-	Plan9:   \"plan9\"
-}";
+/// The systems.
+pub(crate) const CONSTANTS: &[Const] = constants![
+    "Unix" = "\"unix\"";
+    "Windows" = "\"windows\"";
+    "Plan9" = "\"plan9\"";
+];
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
     "Split" (String, Os) -> "list" = |a| {

@@ -4,24 +4,13 @@ use num_bigint::{BigInt, Sign};
 
 use crate::datum::Datum;
 use crate::encoding::hex;
-use crate::function::{Fault, Function, Result, functions};
+use crate::function::{Const, Fault, Function, Result, constants, functions};
 use crate::gofmt::quote;
 
-pub(crate) const SOURCE: &str = "\
-{
-	ns: {
-		DNS:  \"6ba7b810-9dad-11d1-80b4-00c04fd430c8\"
-		URL:  \"6ba7b811-9dad-11d1-80b4-00c04fd430c8\"
-		OID:  \"6ba7b812-9dad-11d1-80b4-00c04fd430c8\"
-		X500: \"6ba7b814-9dad-11d1-80b4-00c04fd430c8\"
-		Nil:  \"00000000-0000-0000-0000-000000000000\"
-	}
-	variants: Invalid:   0
-	variants: RFC4122:   1
-	variants: Reserved:  2
-	variants: Microsoft: 3
-	variants: Future:    4
-}";
+pub(crate) const CONSTANTS: &[Const] = constants![
+    "ns" = "{DNS: \"6ba7b810-9dad-11d1-80b4-00c04fd430c8\", URL: \"6ba7b811-9dad-11d1-80b4-00c04fd430c8\", OID: \"6ba7b812-9dad-11d1-80b4-00c04fd430c8\", X500: \"6ba7b814-9dad-11d1-80b4-00c04fd430c8\", Nil: \"00000000-0000-0000-0000-000000000000\"}";
+    "variants" = "{Invalid: 0, RFC4122: 1, Reserved: 2, Microsoft: 3, Future: 4}";
+];
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
     "Valid" (String) -> "bool" = |a| parse(a.text(0)?).map(|_| Datum::Bool(true));

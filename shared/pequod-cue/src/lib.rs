@@ -14,6 +14,7 @@ mod inputs;
 mod library;
 mod package;
 mod path;
+mod sort;
 
 /// For comparison with the reference.
 pub mod inspect {

@@ -23,6 +23,9 @@ fn table() -> &'static Table {
                 table.insert((package, function.name), builtin(package, function));
             }
         }
+        for function in crate::sort::functions() {
+            table.insert(("list", function.name), function);
+        }
         table
     })
 }

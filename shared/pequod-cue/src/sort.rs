@@ -1,0 +1,90 @@
+//! `list.Sort` and `list.IsSorted`: the functions of packages that need the evaluator, since their
+//! comparators are CUE.
+
+use pequod_cue_eval::{Builtin, Call, Kind, Run, Value, View};
+
+/// The functions, by name, of the package `list`.
+pub(crate) fn functions() -> [Builtin; 3] {
+    let sorting = |name, result, run| Builtin {
+        package: "list",
+        name,
+        params: &[Kind::LIST, Kind::TOP],
+        result,
+        non_concrete: false,
+        optional: 0,
+        run,
+    };
+    [
+        sorting("Sort", Kind::LIST, &sort),
+        sorting("SortStable", Kind::LIST, &sort),
+        sorting("IsSorted", Kind::BOOL, &is_sorted),
+    ]
+}
+
+fn elements(call: &mut Call<'_, '_>) -> Run<Option<Vec<Value>>> {
+    Ok(match call.view(call.arg(0))? {
+        Some(View::List { elements, .. }) => Some(elements),
+        Some(_) => {
+            call.fail("the argument is no list");
+            None
+        }
+        None => None,
+    })
+}
+
+fn sort(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
+    let Some(elements) = elements(call)? else {
+        return Ok(None);
+    };
+    let comparator = call.arg(1);
+    match merge_sorted(call, comparator, elements)? {
+        Some(sorted) => Ok(Some(call.new_list(&sorted))),
+        None => Ok(None),
+    }
+}
+
+fn is_sorted(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
+    let Some(elements) = elements(call)? else {
+        return Ok(None);
+    };
+    let comparator = call.arg(1);
+    for pair in elements.windows(2).rev() {
+        match call.less(comparator, pair[1], pair[0])? {
+            Some(true) => return Ok(Some(Value::Bool(false))),
+            Some(false) => {}
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Value::Bool(true)))
+}
+
+/// A merge sort that keeps equal elements in their order. Comparators need not make sense: whatever
+/// they say, this ends.
+fn merge_sorted(
+    call: &mut Call<'_, '_>,
+    comparator: Value,
+    mut elements: Vec<Value>,
+) -> Run<Option<Vec<Value>>> {
+    if elements.len() < 2 {
+        return Ok(Some(elements));
+    }
+    let right = elements.split_off(elements.len() / 2);
+    let Some(left) = merge_sorted(call, comparator, elements)? else {
+        return Ok(None);
+    };
+    let Some(right) = merge_sorted(call, comparator, right)? else {
+        return Ok(None);
+    };
+    let mut merged = Vec::with_capacity(left.len() + right.len());
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
+        match call.less(comparator, *b, *a)? {
+            Some(true) => merged.extend(right.next()),
+            Some(false) => merged.extend(left.next()),
+            None => return Ok(None),
+        }
+    }
+    merged.extend(left);
+    merged.extend(right);
+    Ok(Some(merged))
+}
