@@ -41,7 +41,7 @@ impl Evaluation {
     /// All nodes, parents first.
     pub fn dump(&self) -> Vec<DumpNode> {
         let mut nodes = Vec::new();
-        visit(self, self.root(), String::new(), "", 0, &mut nodes);
+        visit(self, self.root(), "", "", 0, &mut nodes);
         nodes
     }
 }
@@ -49,7 +49,7 @@ impl Evaluation {
 fn visit(
     evaluation: &Evaluation,
     node: NodeId,
-    path: String,
+    path: &str,
     presence: &'static str,
     depth: usize,
     nodes: &mut Vec<DumpNode>,
@@ -59,7 +59,7 @@ fn visit(
     }
     let s = evaluation.session();
     let target = s.deref(node);
-    nodes.push(describe(evaluation, node, path.clone(), presence));
+    nodes.push(describe(evaluation, node, path.to_owned(), presence));
     for arc in &s[target].arcs {
         let label = s[*arc].label;
         let presence = match s[*arc].presence {
@@ -81,7 +81,7 @@ fn visit(
         } else {
             format!("{path}.{name}")
         };
-        visit(evaluation, *arc, path, presence, depth + 1, nodes);
+        visit(evaluation, *arc, &path, presence, depth + 1, nodes);
     }
 }
 
@@ -120,9 +120,9 @@ fn describe(
         }
         let others = s[fault].problems.len().saturating_sub(1);
         if others > 0 {
-            found
-                .message
-                .push_str(&format!(" (and {others} more errors)"));
+            found.message += " (and ";
+            found.message += &others.to_string();
+            found.message += " more errors)";
         }
         return found;
     }

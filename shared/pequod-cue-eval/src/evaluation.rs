@@ -317,7 +317,10 @@ impl Evaluation {
             }
             // What was noticed nowhere in particular stands where its value was written.
             if places.is_empty()
-                && let Some(pos) = problem.node.or(node).and_then(|node| session.node_pos(node))
+                && let Some(pos) = problem
+                    .node
+                    .or(node)
+                    .and_then(|node| session.node_pos(node))
             {
                 places.extend(self.place(pos));
             }

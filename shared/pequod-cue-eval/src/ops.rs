@@ -409,7 +409,9 @@ impl Session<'_> {
             Value::Bool(true) => None,
             Value::Fault(fault) => Some(fault),
             _ => {
-                let args = [Arg::Value(value), Arg::Value(bound.value)];
+                // Texts are made late, and the node will hold the error by then: what was out of bounds is its value now.
+                let shown = self.unwrap(value).unwrap_or(value);
+                let args = [Arg::Value(shown), Arg::Value(bound.value)];
                 let fault = self.new_fault(
                     FaultCode::Eval,
                     "invalid value {} (out of bound {})",

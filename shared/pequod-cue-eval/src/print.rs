@@ -198,11 +198,11 @@ impl Session<'_> {
             rest = after;
         }
         out.push_str(rest);
-        if let Some(cause) = problem.cause {
-            if let Some(inner) = self[cause].problems.first() {
-                out.push_str(": ");
-                out.push_str(&self.sentence(&self.problems[*inner as usize]));
-            }
+        if let Some(cause) = problem.cause
+            && let Some(inner) = self[cause].problems.first()
+        {
+            out.push_str(": ");
+            out.push_str(&self.sentence(&self.problems[*inner as usize]));
         }
         out
     }

@@ -21,7 +21,11 @@ impl fmt::Display for Decimal {
             f.write_str("-")?;
         }
         // `0.000` keeps its zeros: each counts as a digit when deciding about the form.
-        let counted = if digits == "0" && (-2_000..0).contains(&exponent) { length - exponent } else { length };
+        let counted = if digits == "0" && (-2_000..0).contains(&exponent) {
+            length - exponent
+        } else {
+            length
+        };
         if exponent <= 0 && exponent + counted > -6 {
             return plain(f, &digits, exponent);
         }

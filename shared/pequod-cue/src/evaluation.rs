@@ -203,12 +203,9 @@ impl Evaluation {
     /// # Ok::<(), pequod_diag::Diagnostics>(())
     /// ```
     pub fn check(&mut self, constraint: &str, data: &Json) -> Result<(), Diagnostics> {
-        let node = match self.root().lookup(constraint) {
-            Some(value) => value.node,
-            None => {
-                let message = format!("there is no value at {constraint}");
-                return Err(Diagnostic::error(codes::REFERENCE, message).into());
-            }
+        let Some(node) = self.root().lookup(constraint).map(|value| value.node) else {
+            let message = format!("there is no value at {constraint}");
+            return Err(Diagnostic::error(codes::REFERENCE, message).into());
         };
         match self.inner.check(node, data) {
             Ok(issues) => diagnostics(&issues),

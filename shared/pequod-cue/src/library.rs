@@ -98,8 +98,7 @@ impl Library for Std {
         }
         // What the language has beyond that cannot be told from a slip of the pen: both are refused.
         PACKAGES
-            .iter()
-            .any(|package| *package == path)
+            .contains(&path)
             .then_some(Member::Unsupported("this member"))
     }
 

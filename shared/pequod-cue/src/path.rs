@@ -57,7 +57,7 @@ mod tests {
         let name = |text: &str| Step::Name(text.into());
         assert_eq!(parse_path(""), Some(vec![]));
         assert_eq!(
-            parse_path(r##"a."b.c"[2].#D"##),
+            parse_path(r#"a."b.c"[2].#D"#),
             Some(vec![
                 name("a"),
                 Step::Quoted("b.c".into()),

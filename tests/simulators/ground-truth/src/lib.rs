@@ -353,7 +353,10 @@ mod tests {
 
     #[test]
     fn a_large_world_has_every_class_of_fault() {
-        let recipe = Recipe { faults_per_mille: 500, ..Recipe::standard(1, 2000) };
+        let recipe = Recipe {
+            faults_per_mille: 500,
+            ..Recipe::standard(1, 2000)
+        };
         let world = world(&recipe);
         let mut classes: Vec<_> = world.truth.iter().map(|truth| truth.class).collect();
         classes.sort_unstable();
