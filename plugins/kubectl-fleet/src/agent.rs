@@ -111,6 +111,14 @@ pub enum AgentError {
         /// The id.
         cluster: String,
     },
+    /// A part of the agent failed. It must not go on as if it had not.
+    #[error("the agent of cluster `{cluster}` is broken: {why}")]
+    Broken {
+        /// The id.
+        cluster: String,
+        /// What failed.
+        why: String,
+    },
     /// The id belongs to another cluster.
     #[error(
         "`{cluster}` is the id of another cluster: its kube-system namespace is {stored}, here it is {here}"
@@ -304,6 +312,11 @@ impl Keeper {
     }
 
     async fn follow(&mut self, found: discovery::Discovered, stop: &CancellationToken) {
+        while let Some(ended) = self.running.try_join_next() {
+            if let Err(error) = ended {
+                let _ = self.events.send(Event::Broken(error.to_string())).await;
+            }
+        }
         let wanted: BTreeMap<(String, String), Served> = found
             .served
             .iter()

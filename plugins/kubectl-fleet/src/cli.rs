@@ -134,6 +134,9 @@ pub enum Verb {
     /// Forgets a cluster and everything in it
     #[command(after_help = "Examples:\n  kubectl fleet leave eu-2")]
     Leave(LeaveArgs),
+    /// Serves the fleet to an assistant over the Model Context Protocol, on stdin and stdout, read-only
+    #[command(after_help = "Examples:\n  kubectl fleet mcp")]
+    Mcp,
     /// Prints the completion script of a shell
     #[command(
         after_help = "Examples:\n  kubectl fleet completion bash > ~/.local/share/bash-completion/completions/kubectl-fleet"

@@ -13,6 +13,7 @@ pub mod concepts;
 pub mod freshness;
 pub mod health;
 pub mod identity;
+pub mod mcp;
 pub mod observe;
 pub mod query;
 pub mod record;

@@ -36,6 +36,10 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Capabilities(args) => clusters::capabilities(&store, &args).await,
         Verb::Watch(args) => watch::watch(&store, &args).await,
         Verb::Leave(args) => clusters::leave(&store, &args).await,
+        Verb::Mcp => {
+            crate::mcp::serve(open(&store).await?.store).await?;
+            Ok(Exit::Done)
+        }
         Verb::Completion(args) => {
             Printer::new(Format::Table).data(&completion::script(args.shell, Cli::command()))?;
             Ok(Exit::Done)

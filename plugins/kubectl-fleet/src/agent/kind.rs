@@ -40,6 +40,8 @@ pub(super) enum Event {
     Left(String, Vec<Uuid>),
     /// Groups that do not answer.
     Undiscovered(Vec<String>),
+    /// A task ended that should not have: nothing about its kind can be said any more.
+    Broken(String),
 }
 
 /// The task of one kind.
@@ -67,9 +69,11 @@ impl From<RawError> for Lost {
     }
 }
 
-/// How long a server lets a watch live, and how much longer it may be silent.
+/// How long a server lets a watch live.
 const WATCH_SECONDS: u64 = 280;
-const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS + 30);
+/// How long a watch may be silent. A server sends a bookmark about once a minute, so a longer silence is a connection
+/// that died without a word; asking again from the last resource version costs next to nothing.
+const SILENCE: Duration = Duration::from_secs(75);
 /// How many objects a page has.
 const PAGE: usize = 500;
 
@@ -89,23 +93,19 @@ impl KindTask {
                 Lost::Server(error) => error,
             };
             let expired = error.is_expired();
-            if !expired {
-                failures += 1;
-                tracing::debug!(kind = %self.served.full_name(), %error, "lost the thread");
-                let phase = if error.code() == Some(403) {
-                    Phase::Forbidden
-                } else {
-                    Phase::Unreachable
-                };
-                // One broken watch is an everyday thing and is mended at once; it is not worth a word.
-                if (failures > 1 || error.code().is_some())
-                    && self.say(phase, error.to_string()).await.is_err()
-                {
-                    return self.known;
-                }
-                if error.code() == Some(404) {
-                    self.rediscover.notify_one();
-                }
+            failures += u32::from(!expired);
+            tracing::debug!(kind = %self.served.full_name(), %error, "lost the thread");
+            // Whatever happens from here on is not seen: no reader may be told otherwise, not even for a second.
+            let phase = match error.code() {
+                Some(403) => Phase::Forbidden,
+                _ if failures > 1 => Phase::Unreachable,
+                _ => Phase::Listing,
+            };
+            if self.say(phase, error.to_string()).await.is_err() {
+                return self.known;
+            }
+            if error.code() == Some(404) {
+                self.rediscover.notify_one();
             }
             let pause = error
                 .retry_after()

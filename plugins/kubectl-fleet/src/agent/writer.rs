@@ -75,6 +75,9 @@ impl Writer {
                 () = stop.cancelled() => break,
                 event = events.recv() => match event {
                     None => break,
+                    Some(Event::Broken(why)) => {
+                        return Err(AgentError::Broken { cluster: self.state.cluster.clone(), why });
+                    }
                     Some(event) => {
                         let says_something = self.take(event);
                         // The first change, and the first news of a kind, open the window.
@@ -123,6 +126,7 @@ impl Writer {
     /// Takes an event in; whether it changes what is to be said.
     fn take(&mut self, event: Event) -> bool {
         match event {
+            Event::Broken(_) => false,
             Event::Changed(change) => {
                 let id = match &change {
                     Change::Put(record) => record.identity.point(),

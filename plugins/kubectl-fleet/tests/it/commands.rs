@@ -252,3 +252,80 @@ fn a_query_that_cannot_be_read_is_told_with_its_place() {
     );
     assert!(output.stdout.is_empty());
 }
+
+/// Speaks the protocol by hand, so that the server is not tested by its own library.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assistant_can_ask_over_mcp() {
+    use std::io::Write as _;
+
+    let cluster = ControlPlane::shared().await;
+    let namespace = cluster.namespace("mcp").await;
+    let map =
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {token: hunter2}}";
+    cluster.apply(&namespace, map).await;
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = three_contexts(cluster, folder.path());
+    let store = folder.path().join("store");
+    let _ = fleet(
+        &kubeconfig,
+        &store,
+        "sync staging --include-kinds configmaps",
+    )
+    .expect_code(0);
+
+    let mut server = Command::new(env!("CARGO_BIN_EXE_kubectl-fleet"))
+        .arg("mcp")
+        .env("PEQUOD_FLEET_STORE", &store)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut requests = server.stdin.take().unwrap();
+    let mut answers =
+        std::io::BufRead::lines(std::io::BufReader::new(server.stdout.take().unwrap()));
+    let mut ask = |request: Value| {
+        writeln!(requests, "{request}").unwrap();
+        if request.get("id").is_none() {
+            return Value::Null;
+        }
+        serde_json::from_str::<Value>(&answers.next().unwrap().unwrap()).unwrap()
+    };
+    let hello = ask(
+        serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}),
+    );
+    assert!(
+        hello["result"]["capabilities"]["tools"].is_object(),
+        "{hello}"
+    );
+    ask(serde_json::json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    let tools = ask(serde_json::json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}));
+    let tools = tools["result"]["tools"].as_array().unwrap();
+    assert_eq!(tools.len(), 3);
+    assert!(tools.iter().all(
+        |tool| tool["annotations"]["readOnlyHint"] == true && tool["outputSchema"].is_object()
+    ));
+
+    let found = ask(
+        serde_json::json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {
+        "name": "fleet_search", "arguments": {"question": format!("configmaps named settings in namespace {namespace}")}}}),
+    );
+    let found = &found["result"]["structuredContent"];
+    assert_eq!(
+        found["query"],
+        format!("kind:ConfigMap name:settings namespace:{namespace}")
+    );
+    assert_eq!(
+        (&found["total"], &found["freshness"]["complete"]),
+        (&1.into(), &true.into()),
+        "{found}"
+    );
+    assert!(!found.to_string().contains("hunter2"));
+    let refused = ask(
+        serde_json::json!({"jsonrpc": "2.0", "id": 4, "method": "tools/call", "params": {
+        "name": "fleet_search", "arguments": {"query": "colour:red"}}}),
+    );
+    assert_eq!(refused["result"]["isError"], true, "{refused}");
+    drop(requests);
+    assert!(server.wait().unwrap().success());
+}

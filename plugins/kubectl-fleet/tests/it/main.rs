@@ -7,5 +7,6 @@
 
 mod agent;
 mod commands;
+mod faults;
 mod fixture;
 mod stores;
