@@ -214,6 +214,8 @@ pub async fn run(
         .map_err(unstorable)?;
     let (events, received) = mpsc::channel(2048);
     let stop = shutdown.child_token();
+    // Whoever drops this agent takes its watches with it.
+    let _ends = stop.clone().drop_guard();
     let writer = writer::Writer::new(store.clone(), state, &options);
     let keeper = Keeper {
         client,

@@ -222,10 +222,31 @@ impl Lines {
     }
 }
 
+/// A JSON document that an agent cannot begin without. A server that is only busy is asked again a few times.
+async fn get_patiently(client: &kube::Client, path: &str) -> Result<Value, RawError> {
+    let mut pause = Duration::from_millis(300);
+    for _ in 0..5 {
+        match get(client, path, "application/json").await {
+            Err(error) if error.code().is_some_and(|code| code == 429 || code >= 500) => {
+                tokio::time::sleep(
+                    error
+                        .retry_after()
+                        .unwrap_or(pause)
+                        .min(Duration::from_secs(30)),
+                )
+                .await;
+                pause *= 2;
+            }
+            done => return done,
+        }
+    }
+    get(client, path, "application/json").await
+}
+
 /// What makes a cluster this cluster: the uid of its kube-system namespace.
 pub(super) async fn cluster_uid(client: &kube::Client) -> Result<String, RawError> {
     let path = "/api/v1/namespaces/kube-system";
-    let namespace = get(client, path, "application/json").await?;
+    let namespace = get_patiently(client, path).await?;
     match namespace.pointer("/metadata/uid").and_then(Value::as_str) {
         Some(uid) => Ok(uid.to_owned()),
         None => Err(RawError::Unexpected {
@@ -237,7 +258,7 @@ pub(super) async fn cluster_uid(client: &kube::Client) -> Result<String, RawErro
 
 /// The Kubernetes version.
 pub(super) async fn version(client: &kube::Client) -> Result<String, RawError> {
-    let version = get(client, "/version", "application/json").await?;
+    let version = get_patiently(client, "/version").await?;
     Ok(version
         .get("gitVersion")
         .and_then(Value::as_str)
