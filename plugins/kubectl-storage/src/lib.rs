@@ -6,9 +6,12 @@
 //! clock, no network, no files, and the answer does not depend on the order in which anything was
 //! read.
 
+pub mod explain;
 pub mod finding;
 pub mod kubernetes;
 pub mod ledger;
 pub mod matcher;
 pub mod model;
 pub mod truenas;
+pub mod usage;
+pub mod validate;

@@ -6,8 +6,12 @@
 //! cheapest question the release can answer ([`read`]) and decodes rows of either shape
 //! ([`decode`]).
 
+pub mod client;
 pub mod decode;
 pub mod read;
+pub mod rest;
+pub mod tls;
+pub mod websocket;
 
 use std::fmt;
 

@@ -1,0 +1,337 @@
+//! Reads one cluster: every list page by page, and the driver configurations.
+
+use std::collections::BTreeMap;
+
+use http::Request;
+use pequod_kube::Cluster as Connection;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    config::{self, Login},
+    decode::{LISTS, List},
+};
+use crate::model::{Gap, Text, cluster::Cluster};
+
+const PAGE: usize = 500;
+/// A list whose token has expired is read again from its beginning; not for ever.
+const ATTEMPTS: usize = 3;
+
+/// A cluster's rows, and how its drivers reach their appliances.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The rows.
+    pub cluster: Cluster,
+    /// Logins by host.
+    pub logins: BTreeMap<String, Login>,
+}
+
+#[derive(Deserialize)]
+struct Secrets {
+    items: Vec<SecretObject>,
+}
+
+#[derive(Deserialize)]
+struct SecretObject {
+    metadata: SecretMeta,
+    #[serde(default)]
+    data: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct SecretMeta {
+    name: String,
+    namespace: String,
+}
+
+/// The drivers, by Helm release: CSI name from the controller's arguments.
+#[derive(Deserialize)]
+struct Workloads {
+    items: Vec<Value>,
+}
+
+/// Finds the drivers of a cluster: their Secrets and the names they are registered under.
+pub async fn drivers(connection: &Connection, name: &str) -> Reading {
+    let mut reading = Reading {
+        cluster: Cluster {
+            name: name.into(),
+            ..Cluster::default()
+        },
+        ..Reading::default()
+    };
+    match text(connection, "/api/v1/namespaces/kube-system").await {
+        Ok(json) => {
+            let object: Value = serde_json::from_str(&json).unwrap_or_default();
+            let uid = object
+                .pointer("/metadata/uid")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            reading.cluster.uid = uid.into();
+        }
+        Err(error) => gap(
+            &mut reading.cluster,
+            "namespace kube-system",
+            &error.to_string(),
+        ),
+    }
+    let names = match text(
+        connection,
+        "/api/v1/pods?labelSelector=app.kubernetes.io%2Fname%3Ddemocratic-csi",
+    )
+    .await
+    {
+        Ok(json) => csi_names(&json),
+        Err(error) => {
+            gap(
+                &mut reading.cluster,
+                "pods of democratic-csi",
+                &error.to_string(),
+            );
+            BTreeMap::new()
+        }
+    };
+    match text(connection, "/api/v1/secrets?fieldSelector=type%3DOpaque").await {
+        Ok(json) => match serde_json::from_str::<Secrets>(&json) {
+            Ok(list) => {
+                for secret in list.items {
+                    add_driver(&mut reading, &secret, &names);
+                }
+            }
+            Err(error) => gap(&mut reading.cluster, "secrets", &error.to_string()),
+        },
+        Err(error) => gap(
+            &mut reading.cluster,
+            "driver configurations",
+            &error.to_string(),
+        ),
+    }
+    reading
+}
+
+/// `--csi-name` by namespace and release.
+fn csi_names(pods: &str) -> BTreeMap<(String, String), String> {
+    let mut names = BTreeMap::new();
+    let list: Workloads = serde_json::from_str(pods).unwrap_or(Workloads { items: Vec::new() });
+    for pod in list.items {
+        let at = |pointer: &str| {
+            pod.pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let key = (
+            at("/metadata/namespace").to_owned(),
+            at("/metadata/labels/app.kubernetes.io~1instance").to_owned(),
+        );
+        let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
+        for argument in containers
+            .into_iter()
+            .flatten()
+            .filter_map(|container| container.get("args")?.as_array())
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            if let Some(name) = argument.strip_prefix("--csi-name=") {
+                names.insert(key.clone(), name.to_owned());
+            }
+        }
+    }
+    names
+}
+
+fn add_driver(
+    reading: &mut Reading,
+    secret: &SecretObject,
+    names: &BTreeMap<(String, String), String>,
+) {
+    use base64::Engine as _;
+    let Some(data) = secret.data.get("driver-config-file.yaml") else {
+        return;
+    };
+    let release = secret
+        .metadata
+        .name
+        .strip_suffix("-driver-config")
+        .unwrap_or(&secret.metadata.name);
+    let place = format!("{}/{}", secret.metadata.namespace, secret.metadata.name);
+    let key = (secret.metadata.namespace.clone(), release.to_owned());
+    // The chart's release name may carry its own suffix in the pods' labels.
+    let csi_name = names.get(&key).or_else(|| {
+        names
+            .iter()
+            .find(|((namespace, instance), _)| {
+                *namespace == key.0 && release.starts_with(instance.as_str())
+            })
+            .map(|(_, name)| name)
+    });
+    let Some(csi_name) = csi_name else {
+        gap(
+            &mut reading.cluster,
+            &place,
+            "no running controller says which CSI name it serves",
+        );
+        return;
+    };
+    let decoded = base64::engine::general_purpose::STANDARD.decode(data).ok();
+    let document = decoded
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .and_then(|text| serde_saphyr::from_str::<Value>(&text).ok());
+    match document {
+        // The parser's message could quote a credential; the place is enough.
+        None => gap(
+            &mut reading.cluster,
+            &place,
+            "the driver configuration is no YAML",
+        ),
+        Some(document) => {
+            if let Some((mut instance, login)) = config::instance(&document, csi_name) {
+                instance.settings.release =
+                    format!("{}/{release}", secret.metadata.namespace).into();
+                reading.logins.entry(login.host.clone()).or_insert(login);
+                reading.cluster.instances.push(instance);
+            }
+        }
+    }
+}
+
+/// Reads every list into the cluster.
+pub async fn lists(connection: &Connection, cluster: &mut Cluster) {
+    for list in LISTS {
+        one_list(connection, cluster, list).await;
+    }
+}
+
+async fn one_list(connection: &Connection, cluster: &mut Cluster, list: &List) {
+    let before = cluster.clone();
+    for attempt in 1..=ATTEMPTS {
+        match pages(connection, cluster, list).await {
+            Ok(()) => return,
+            // Half a list read and the rest expired: once more from the beginning.
+            Err(Problem { expired: true, .. }) if attempt < ATTEMPTS => *cluster = before.clone(),
+            Err(Problem { absent: true, .. }) if list.optional => return,
+            Err(problem) => {
+                gap(cluster, list.name(), &problem.reason);
+                return;
+            }
+        }
+    }
+}
+
+struct Problem {
+    reason: String,
+    expired: bool,
+    absent: bool,
+}
+
+async fn pages(connection: &Connection, cluster: &mut Cluster, list: &List) -> Result<(), Problem> {
+    let mut next = String::new();
+    loop {
+        let token = if next.is_empty() {
+            String::new()
+        } else {
+            format!("&continue={}", escape(&next))
+        };
+        let json = text(connection, &format!("{}?limit={PAGE}{token}", list.path))
+            .await
+            .map_err(|error| {
+                let code = match &error {
+                    kube::Error::Api(status) => status.code,
+                    _ => 0,
+                };
+                Problem {
+                    reason: error.to_string(),
+                    expired: code == 410,
+                    absent: code == 404,
+                }
+            })?;
+        let page = list
+            .add(cluster, json.as_bytes())
+            .map_err(|error| Problem {
+                reason: format!("the answer breaks off: {error}"),
+                expired: false,
+                absent: false,
+            })?;
+        match page.next {
+            Some(token) => next = token,
+            None => return Ok(()),
+        }
+    }
+}
+
+fn escape(token: &str) -> String {
+    use std::fmt::Write as _;
+    let mut escaped = String::new();
+    for byte in token.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+async fn text(connection: &Connection, path: &str) -> Result<String, kube::Error> {
+    let request = Request::get(path)
+        .body(Vec::new())
+        .map_err(kube::Error::HttpError)?;
+    connection.client().request_text(request).await
+}
+
+fn gap(cluster: &mut Cluster, asked: &str, reason: &str) {
+    let source: Text = format!("cluster/{}", cluster.name).into();
+    cluster.gaps.push(Gap {
+        source,
+        asked: asked.into(),
+        reason: reason.into(),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+
+    use super::*;
+
+    #[test]
+    fn a_driver_is_found_by_its_secret_and_its_controller() {
+        let pods = r#"{"items":[{"metadata":{"namespace":"csi","labels":{"app.kubernetes.io/instance":"zfs"}},
+            "spec":{"containers":[{"args":["--v=1","--csi-name=org.test.nfs"]}]}}]}"#;
+        let yaml = "driver: freenas-api-nfs\nhttpConnection: {host: nas.test, protocol: https, apiKey: k}\n\
+            zfs: {datasetParentName: tank/v}\n";
+        let secret = SecretObject {
+            metadata: SecretMeta {
+                name: "zfs-driver-config".to_owned(),
+                namespace: "csi".to_owned(),
+            },
+            data: BTreeMap::from([(
+                "driver-config-file.yaml".to_owned(),
+                base64::engine::general_purpose::STANDARD.encode(yaml),
+            )]),
+        };
+        let mut reading = Reading::default();
+        add_driver(&mut reading, &secret, &csi_names(pods));
+        assert_eq!(&*reading.cluster.instances[0].driver, "org.test.nfs");
+        assert!(reading.logins.contains_key("nas.test"));
+        assert!(reading.cluster.gaps.is_empty());
+    }
+
+    #[test]
+    fn an_unreadable_configuration_is_a_gap_without_its_text() {
+        let pods = r#"{"items":[{"metadata":{"namespace":"csi","labels":{"app.kubernetes.io/instance":"zfs"}},
+            "spec":{"containers":[{"args":["--csi-name=a"]}]}}]}"#;
+        let secret = SecretObject {
+            metadata: SecretMeta {
+                name: "zfs-driver-config".to_owned(),
+                namespace: "csi".to_owned(),
+            },
+            data: BTreeMap::from([(
+                "driver-config-file.yaml".to_owned(),
+                "!!secret!!".to_owned(),
+            )]),
+        };
+        let mut reading = Reading::default();
+        add_driver(&mut reading, &secret, &csi_names(pods));
+        assert_eq!(reading.cluster.gaps.len(), 1);
+        assert!(!format!("{:?}", reading.cluster.gaps).contains("secret!!"));
+    }
+}

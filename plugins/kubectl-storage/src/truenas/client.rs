@@ -1,0 +1,111 @@
+//! Connects to an appliance in the newest dialect it has.
+//!
+//! JSON-RPC is tried first, the older WebSocket next, REST last: from 25.04 on REST is deprecated
+//! and each of its calls is a login of its own. A key never travels over a plain connection: the
+//! appliance would revoke it at once and for good, so there is no flag to allow it.
+
+use pequod_diag::Secret;
+use serde_json::Value;
+
+use super::{
+    Answer, CallError, Caller, ErrorKind,
+    rest::Rest,
+    tls::Trust,
+    websocket::{Dialect, WebSocket},
+};
+
+/// An appliance and the way to it.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Whether the configuration asks for a plain connection; it is refused.
+    pub plain: bool,
+    /// How its certificate is checked.
+    pub trust: Trust,
+    /// The key.
+    pub key: Secret<String>,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub enum Client {
+    /// A WebSocket in either dialect, logged in.
+    WebSocket(Box<WebSocket>),
+    /// REST.
+    Rest(Rest),
+}
+
+impl Client {
+    /// Connects and logs in.
+    pub async fn connect(address: &Address) -> Result<Self, CallError> {
+        if address.plain {
+            return Err(CallError::new(
+                ErrorKind::Plain,
+                format!(
+                    "the configuration for {} asks for http: an API key that travels in plain is \
+                     revoked by the appliance for good; set httpConnection.protocol to https",
+                    address.host
+                ),
+            ));
+        }
+        for dialect in [Dialect::JsonRpc, Dialect::Legacy] {
+            match WebSocket::connect(address, dialect).await {
+                Ok(socket) => return Ok(Self::WebSocket(Box::new(socket))),
+                // This dialect is not there: the next one.
+                Err(error) if error.kind == ErrorKind::NoMethod => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Rest::new(address).map(Self::Rest)
+    }
+
+    /// Connects by REST, whatever else there is.
+    pub fn rest(address: &Address) -> Result<Self, CallError> {
+        if address.plain {
+            return Err(CallError::new(
+                ErrorKind::Plain,
+                "a key is never sent in plain",
+            ));
+        }
+        Rest::new(address).map(Self::Rest)
+    }
+
+    /// Connects in one WebSocket dialect.
+    pub async fn websocket(address: &Address, dialect: Dialect) -> Result<Self, CallError> {
+        Ok(Self::WebSocket(Box::new(
+            WebSocket::connect(address, dialect).await?,
+        )))
+    }
+
+    /// What is spoken.
+    pub fn dialect(&self) -> &'static str {
+        match self {
+            Self::WebSocket(socket) => socket.dialect().name(),
+            Self::Rest(_) => "REST v2.0",
+        }
+    }
+}
+
+impl Caller for Client {
+    async fn call(&self, method: &str, params: &[Value]) -> Result<Answer, CallError> {
+        match self {
+            Self::WebSocket(socket) => socket.call(method, params).await,
+            Self::Rest(rest) => rest.call(method, params).await,
+        }
+    }
+}
+
+/// What an errno of the middleware means.
+pub(super) fn kind_of(errno: i64, reason: &str) -> ErrorKind {
+    match errno {
+        2 => ErrorKind::NotFound,
+        13 => ErrorKind::Forbidden,
+        16 if reason.contains("Rate Limit") => ErrorKind::Throttled,
+        201 | 202 => ErrorKind::NoMethod,
+        207 => ErrorKind::Login,
+        _ => ErrorKind::Refused,
+    }
+}
