@@ -206,3 +206,8 @@ impl Finding {
         (self.code, &self.subject)
     }
 }
+
+/// A code by its stable name.
+pub fn code_named(id: &str) -> Option<Code> {
+    Code::ALL.iter().copied().find(|code| code.id() == id)
+}

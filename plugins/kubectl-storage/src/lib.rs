@@ -6,6 +6,7 @@
 //! clock, no network, no files, and the answer does not depend on the order in which anything was
 //! read.
 
+pub mod cli;
 pub mod explain;
 pub mod finding;
 pub mod kubernetes;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::{Inventory, Text, nas::parent};
+use crate::model::{Inventory, Seconds, Text, nas::parent};
 
 /// Space of a pool, of a driver's parent or of a StorageClass.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -196,6 +196,50 @@ pub fn near_full(inventory: &Inventory, percent: u64) -> Vec<NearFull> {
             .cmp(&one.percent)
             .then_with(|| one.dataset.cmp(&two.dataset))
     });
+    list
+}
+
+/// The snapshots of a volume.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshots {
+    /// Appliance.
+    pub nas: Text,
+    /// Dataset.
+    pub dataset: Text,
+    /// How many.
+    pub snapshots: usize,
+    /// How many of them are CSI snapshots.
+    pub csi: usize,
+    /// Bytes that they alone take.
+    pub used_bytes: u64,
+    /// When the oldest was made.
+    pub oldest: Option<Seconds>,
+}
+
+/// Snapshots by volume, in the order of names.
+pub fn snapshots(inventory: &Inventory) -> Vec<Snapshots> {
+    let mut list = Vec::new();
+    for nas in &inventory.appliances {
+        let mut volumes: BTreeMap<&Text, Snapshots> = BTreeMap::new();
+        for snapshot in &nas.snapshots {
+            let row = volumes
+                .entry(&snapshot.dataset)
+                .or_insert_with(|| Snapshots {
+                    nas: Text::clone(&nas.name),
+                    dataset: Text::clone(&snapshot.dataset),
+                    snapshots: 0,
+                    csi: 0,
+                    used_bytes: 0,
+                    oldest: None,
+                });
+            row.snapshots += 1;
+            row.csi += usize::from(snapshot.csi_name.as_ref() == Some(&snapshot.name));
+            row.used_bytes += snapshot.used_bytes;
+            row.oldest = row.oldest.into_iter().chain(snapshot.created).min();
+        }
+        list.extend(volumes.into_values());
+    }
     list
 }
 

@@ -65,15 +65,15 @@ impl Rest {
 /// Path and body of a reading method: `pool.dataset.query` is `pool/dataset` with the filters in
 /// the body, which the appliance takes from a GET too and which knows no limit of length.
 fn resource(method: &str, params: &[Value]) -> (String, Option<Value>) {
-    let path = method
-        .strip_suffix(".query")
-        .or_else(|| method.strip_suffix(".config"));
-    let path = path.unwrap_or(method).replace('.', "/");
-    let body = method.ends_with(".query").then(|| {
+    let listed = method.strip_suffix(".query");
+    let named = listed
+        .or_else(|| method.strip_suffix(".config"))
+        .unwrap_or(method);
+    let body = listed.is_some().then(|| {
         json!({"query-filters": params.first().cloned().unwrap_or_else(|| json!([])),
             "query-options": params.get(1).cloned().unwrap_or_else(|| json!({}))})
     });
-    (path, body)
+    (named.replace('.', "/"), body)
 }
 
 fn failed(method: &str, error: &reqwest::Error) -> CallError {

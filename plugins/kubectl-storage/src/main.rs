@@ -1,0 +1,7 @@
+//! `kubectl storage`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pequod_cli::run(kubectl_storage::cli::run)
+}
