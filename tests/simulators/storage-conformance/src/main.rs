@@ -15,7 +15,8 @@ fn main() -> ExitCode {
         .filter_map(|argument| argument.parse().ok());
     let small = numbers.next().unwrap_or(SEEDS.0);
     let large = numbers.next().unwrap_or(SEEDS.1);
-    let mut missed_gates = Vec::new();
+    let mut complaints = Vec::new();
+    let (mut faults, mut found, mut false_positives, mut failed) = (0, 0, 0, 0);
     println!(
         "{:<8} {:>7} {:>6} {:>9} {:>8} {:>8} {:>9} {:>6}",
         "release", "volumes", "worlds", "examined", "faults", "found", "recall", "false"
@@ -26,43 +27,64 @@ fn main() -> ExitCode {
             for seed in 0..worlds {
                 match measure(&Recipe::standard(seed, volumes), profile) {
                     Ok(score) => total.add(score),
-                    Err(error) => missed_gates.push(format!("{} {error}", profile.name())),
+                    Err(error) => {
+                        failed += 1;
+                        complaints.push(format!("failed: {} {error}", profile.name()));
+                    }
                 }
             }
-            #[expect(clippy::cast_precision_loss, reason = "a percentage")]
-            let recall = if total.faults == 0 {
-                100.0
-            } else {
-                total.found as f64 * 100.0 / total.faults as f64
-            };
             println!(
-                "{:<8} {volumes:>7} {worlds:>6} {:>9} {:>8} {:>8} {recall:>8.3}% {:>6}",
+                "{:<8} {volumes:>7} {worlds:>6} {:>9} {:>8} {:>8} {:>8.3}% {:>6}",
                 profile.name(),
                 total.volumes,
                 total.faults,
                 total.found,
+                percent(total.found, total.faults),
                 total.false_positives.len()
             );
-            if worlds > 0 && recall <= 99.9 {
-                missed_gates.push(format!(
-                    "{} recall at {volumes}: {:?}",
-                    profile.name(),
-                    total.missed.first()
-                ));
-            }
-            if let Some(first) = total.false_positives.first() {
-                missed_gates.push(format!(
-                    "{} false positives at {volumes}: {first}",
-                    profile.name()
-                ));
-            }
+            faults += total.faults;
+            found += total.found;
+            false_positives += total.false_positives.len();
+            let name = profile.name();
+            complaints.extend(
+                total
+                    .missed
+                    .iter()
+                    .take(3)
+                    .map(|missed| format!("missed: {name} {missed}")),
+            );
+            complaints.extend(
+                total
+                    .false_positives
+                    .iter()
+                    .take(3)
+                    .map(|wrong| format!("false: {name} {wrong}")),
+            );
         }
     }
-    if missed_gates.is_empty() {
-        println!("gates: met");
+    let recall = if faults == 0 {
+        0.0
+    } else {
+        percent(found, faults)
+    };
+    println!(
+        "figures: falsePositives={false_positives} recallPercent={recall:.4} failedRuns={failed}"
+    );
+    for line in &complaints {
+        println!("{line}");
+    }
+    if complaints.is_empty() {
         ExitCode::SUCCESS
     } else {
-        println!("gates: missed: {}", missed_gates.join("; "));
         ExitCode::from(1)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a percentage")]
+fn percent(part: usize, whole: usize) -> f64 {
+    if whole == 0 {
+        100.0
+    } else {
+        part as f64 * 100.0 / whole as f64
     }
 }

@@ -1,5 +1,7 @@
 //! A small share of the accuracy run, and the properties behind it.
 
+#![allow(clippy::unwrap_used, reason = "a test: what fails here fails it")]
+
 use kubectl_storage::{
     finding::State,
     ledger::Ledger,

@@ -1,5 +1,7 @@
 //! The client against the simulator, over real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a test: what fails here fails it")]
+
 use kubectl_storage::{
     model::{Text, nas::Nas as Rows},
     truenas::{
