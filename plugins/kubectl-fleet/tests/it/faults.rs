@@ -125,7 +125,7 @@ async fn history(seed: u64) {
     let client = faulty(cluster.client(), dice.clone(), on.clone());
     let options = || Options {
         batch_window: Duration::from_millis(30),
-        heartbeat: Duration::from_millis(1000),
+        heartbeat: Duration::from_secs(1),
         include: vec!["configmaps".into()],
         namespaces: vec![namespace.clone()],
         take_over: true,
@@ -173,7 +173,7 @@ async fn history(seed: u64) {
         }
         // The first moment at which the agent claims to know everything up to now, it does.
         let since = agent::now() + 1;
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
         loop {
             let states = store.clusters().await.unwrap();
             let claimed = states
