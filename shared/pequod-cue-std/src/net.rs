@@ -1,6 +1,6 @@
 //! `net`: addresses, host names and escapes.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use num_bigint::{BigInt, Sign};
 

@@ -252,5 +252,4 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-#[path = "stamp_tests.rs"]
 mod tests;
