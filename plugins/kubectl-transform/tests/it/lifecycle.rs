@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use kube::Api;
-use pequod_api::{ResourceGraph, Transform};
+use pequod_api::{NodePhase, ResourceGraph, Transform};
 use pequod_testkit::{ControlPlane, Output, Process, run, wait};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -338,4 +338,42 @@ async fn only_the_approved_plan_is_carried_out() {
         &approved,
     )
     .success();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_waits_for_its_credentials() {
+    let cluster = cluster().await;
+    let namespace = namespace(cluster, "db").await;
+    let file = sample("platform_v1alpha1_transform_database.yaml");
+    let file = file.to_str().unwrap();
+    transform(cluster, &namespace, &["apply", file], "").success();
+    let graphs: Api<ResourceGraph> = Api::namespaced(cluster.client(), &namespace);
+    wait::until(&graphs, "db", "has its Service and no server", |found| {
+        let Some(status) = found.and_then(|found| found.status.as_ref()) else {
+            return false;
+        };
+        let phase = |id: &str| status.node_status.get(&id.into()).map(|node| node.phase);
+        phase("service") == Some(NodePhase::Ready) && phase("server") == Some(NodePhase::Pending)
+    })
+    .await;
+    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: db-credentials}, stringData: {username: a, password: b}}";
+    cluster.apply(&namespace, secret).await;
+    transform(
+        cluster,
+        &namespace,
+        &["apply", file, "--wait", "--timeout", "90s"],
+        "",
+    )
+    .success();
+    transform(
+        cluster,
+        &namespace,
+        &["delete", "db", "--wait", "--timeout", "90s"],
+        "",
+    )
+    .success();
+    // What was only looked at is not ours to delete.
+    cluster
+        .kubectl(["-n", &namespace, "get", "secret", "db-credentials"])
+        .success();
 }
