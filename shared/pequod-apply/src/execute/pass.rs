@@ -74,7 +74,8 @@ impl Executor {
         }
         run.ledger.status.observed_generation = generation;
         let access = self.account(owner, &graph.spec.service_account_name)?;
-        let nodes = resolve(&access, owner, &graph.spec.nodes).await;
+        let mut nodes = resolve(&access, owner, &graph.spec.nodes).await;
+        remember_targets(&mut nodes, &run.ledger.status.inventory);
         let order = match check(graph, &nodes, run) {
             Ok(order) => order,
             Err(hopeless) => {
@@ -105,7 +106,8 @@ impl Executor {
         pass.send_all(run).await;
         pass.hold_and_block(run);
         pass.prune(run).await;
-        let summary = Summary::of(&run.ledger.status, pass.order.ids().count());
+        let leaving = pass.leaving(run).len();
+        let summary = Summary::of(&run.ledger.status, pass.nodes.len(), leaving);
         if summary.write(run, generation) && summary.is_ready() {
             pass.news.push(News::Good("Ready", summary.message.clone()));
         }
@@ -113,6 +115,19 @@ impl Executor {
         self.write_status(owner, run).await?;
         self.announce(graph, news);
         Ok(wake.map_or(Next::Event, Next::Within))
+    }
+}
+
+/// While a kind cannot be found, its objects are where they were.
+fn remember_targets(nodes: &mut BTreeMap<NodeId, Node>, inventory: &[InventoryItem]) {
+    for item in inventory {
+        if let Some(node) = nodes.get_mut(&item.node)
+            && node.kind.is_err()
+            && (&node.target.kind, &node.target.name) == (&item.target.kind, &item.target.name)
+            && node.target.group() == item.target.group()
+        {
+            node.target = item.target.clone();
+        }
     }
 }
 
@@ -160,10 +175,10 @@ impl Pass<'_> {
     async fn record(&mut self, graph: &ResourceGraph, run: &mut Run) -> Result<(), ReconcileError> {
         let account = &graph.spec.service_account_name;
         // In the order of the graph, so that the record does not depend on ids.
+        // A node whose kind is not known cannot be sent in this pass, and where its object lies is not known either.
         let nodes = graph.spec.nodes.iter().filter_map(|spec| {
-            self.nodes
-                .get(&spec.id)
-                .map(|node| (&node.spec, &node.target))
+            let node = self.nodes.get(&spec.id).filter(|node| node.kind.is_ok())?;
+            Some((&node.spec, &node.target))
         });
         let grown = inventory::extend(&mut run.ledger.status.inventory, nodes, account);
         let places: HashMap<_, _> = run
@@ -665,6 +680,12 @@ impl Pass<'_> {
         }
     }
 
+    /// The places in the inventory of what left the graph.
+    fn leaving(&self, run: &Run) -> Vec<usize> {
+        let targets = self.nodes.values().map(|node| &node.target);
+        inventory::leaving(&run.ledger.status.inventory, targets)
+    }
+
     /// Removes what left the graph, once all that is in it is ready.
     async fn prune(&mut self, run: &mut Run) {
         let status = &run.ledger.status;
@@ -672,8 +693,7 @@ impl Pass<'_> {
             .node_status
             .values()
             .all(|node| node.phase == NodePhase::Ready);
-        let targets = self.nodes.values().map(|node| &node.target);
-        let leaving = inventory::leaving(&status.inventory, targets);
+        let leaving = self.leaving(run);
         if leaving.is_empty() || !all_ready {
             return;
         }

@@ -66,8 +66,8 @@ impl Summary {
         }
     }
 
-    /// Of what the nodes are.
-    pub(crate) fn of(status: &ResourceGraphStatus, nodes: usize) -> Self {
+    /// Of what the nodes are, and how many objects have yet to be removed.
+    pub(crate) fn of(status: &ResourceGraphStatus, nodes: usize, leaving: usize) -> Self {
         let count = |phase: NodePhase| {
             status
                 .node_status
@@ -81,12 +81,6 @@ impl Summary {
             count(NodePhase::Blocked),
         );
         let moving = nodes - ready - failed - blocked;
-        let leaving = status.inventory.len()
-            > status
-                .inventory
-                .iter()
-                .filter(|item| status.node_status.contains_key(&item.node))
-                .count();
         let first_failed = || {
             let found = status
                 .node_status
@@ -126,7 +120,7 @@ impl Summary {
                 message: format!("{ratio}{}", first_failed()),
             };
         }
-        if ready == nodes && !leaving {
+        if ready == nodes && leaving == 0 {
             return Self {
                 phase: GraphPhase::Ready,
                 ready: Some(true),

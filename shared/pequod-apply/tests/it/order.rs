@@ -158,7 +158,7 @@ async fn a_definition_and_its_object_can_come_in_one_graph() {
     world
         .grant_cluster(r#"[{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}]"#)
         .await;
-    let _controller = world.run();
+    let controller = world.run();
     let group = format!("{}.example.org", world.namespace);
     let definition = json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -181,7 +181,7 @@ async fn a_definition_and_its_object_can_come_in_one_graph() {
     // And the definition may be gone before the object is deleted.
     let crds: Api<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition> =
         Api::all(world.plane.client());
-    drop(_controller);
+    drop(controller);
     crds.delete(&name, &kube::api::DeleteParams::default())
         .await
         .unwrap();

@@ -39,6 +39,7 @@ pub(crate) fn node(object: Value, after: &[&str]) -> TestNode {
 }
 
 /// A node with further fields (`apply`, `readyWhen`, `ignore`). Its id is the object's name.
+#[expect(clippy::needless_pass_by_value, reason = "tests pass `json!` literals")]
 pub(crate) fn node_with(object: Value, after: &[&str], more: Value) -> TestNode {
     let target = ObjectRef {
         namespace: object::namespace(&object).map(str::to_owned),
@@ -82,7 +83,7 @@ pub(crate) fn deployment(name: &str, replicas: i32) -> Value {
 /// Pauses that do not slow tests down.
 pub(crate) fn options() -> Options {
     Options {
-        ready_timeout: Duration::from_secs(60),
+        ready_timeout: Duration::from_mins(1),
         retry: Backoff {
             first: Duration::from_millis(100),
             longest: Duration::from_secs(1),
