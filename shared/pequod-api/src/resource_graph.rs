@@ -39,6 +39,10 @@ pub struct ResourceGraphSpec {
     /// The nodes, in the module's order.
     #[serde(default)]
     pub nodes: Vec<ResourceNode>,
+    /// The nodes of a graph that is too big to hold them in the open: JSON, as a zstd frame, in base64. `nodes` is empty
+    /// then. `kubectl transform graph` reads both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed_nodes: Option<String>,
     /// Where the objects lie.
     pub store: ObjectStore,
     /// Findings of the module's policies that did not stop the rendering.
@@ -113,6 +117,10 @@ pub struct ResourceGraphStatus {
     /// The state of every node.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_status: BTreeMap<NodeId, NodeStatus>,
+    /// `nodeStatus` and `inventory` of a graph that is too big to hold them in the open: JSON, as a zstd frame, in
+    /// base64. Both are empty then. `kubectl transform tree` reads both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<String>,
     /// Everything that this graph may have created: written before the first create, shortened only when a
     /// delete was confirmed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -29,6 +29,7 @@ use crate::live::Live;
 use crate::metrics::{ControllerLabels, Metrics, PassLabels};
 use crate::objects::{Objects, Rendered};
 use crate::ownership::Owner;
+use crate::packed;
 use crate::store::{Store, StoreError};
 
 pub(crate) use summary::Summary;
@@ -188,11 +189,7 @@ impl Executor {
             self.forget(owner);
             return Ok(Next::Gone);
         };
-        let graph: ResourceGraph =
-            serde_json::from_value(found).map_err(|source| ReconcileError::Unreadable {
-                graph: owner.clone(),
-                source,
-            })?;
+        let graph = read(owner, found)?;
         let run = self.run_of(&graph);
         let mut run = run.lock().await;
         run.ledger.meet(&graph);
@@ -297,9 +294,10 @@ impl Executor {
             return Ok(());
         }
         let kind = self.graph_kind().await?;
+        let closed = packed::close_status(&run.ledger.status)?;
         for last in [false, true] {
             let version = run.ledger.version();
-            let status = &run.ledger.status;
+            let status = &closed;
             let answer = self
                 .access
                 .set_status(&kind, &graph_ref(owner), FIELD_MANAGER, version, status)
@@ -331,11 +329,7 @@ impl Executor {
         let Some(found) = self.access.get(kind, &graph_ref(owner)).await? else {
             return Ok(());
         };
-        let graph: ResourceGraph =
-            serde_json::from_value(found).map_err(|source| ReconcileError::Unreadable {
-                graph: owner.clone(),
-                source,
-            })?;
+        let graph = read(owner, found)?;
         let ours = run.ledger.status.clone();
         if !run.ledger.meet(&graph) {
             return Err(ReconcileError::NotAlone(owner.clone()));
@@ -408,6 +402,17 @@ pub(crate) enum News {
     Good(&'static str, String),
     /// Reason and note.
     Bad(&'static str, String),
+}
+
+/// A graph as it was read, with everything in the open.
+fn read(owner: &Owner, found: Value) -> Result<ResourceGraph, ReconcileError> {
+    let mut graph: ResourceGraph =
+        serde_json::from_value(found).map_err(|source| ReconcileError::Unreadable {
+            graph: owner.clone(),
+            source,
+        })?;
+    packed::open(&mut graph)?;
+    Ok(graph)
 }
 
 pub(crate) fn graph_ref(owner: &Owner) -> ObjectRef {

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::execute::graph_ref;
 use crate::ownership::Owner;
+use crate::packed;
 use crate::store::{Store, StoreError, pack};
 
 /// A graph to be written.
@@ -88,13 +89,15 @@ pub async fn publish(
         },
     };
     let stored = store.write(&packed, &first_owner).await?;
-    let spec = ResourceGraphSpec {
+    let mut spec = ResourceGraphSpec {
         source,
         service_account_name,
         nodes,
         store: stored.clone(),
         violations,
+        packed_nodes: None,
     };
+    packed::close_spec(&mut spec)?;
     // Without finalizer: that is the executor's, put there before it creates anything.
     let graph = json!({
         "apiVersion": target.api_version, "kind": target.kind,
@@ -119,7 +122,10 @@ pub async fn publish(
     if !is_known {
         store.sweep(&stored).await?;
     }
-    serde_json::from_value(written).map_err(|error| StoreError::Damaged(error.to_string()))
+    let mut graph =
+        serde_json::from_value(written).map_err(|error| StoreError::Damaged(error.to_string()))?;
+    packed::open(&mut graph)?;
+    Ok(graph)
 }
 
 fn graph_owner(owner: &Owner, uid: &str) -> OwnerReference {

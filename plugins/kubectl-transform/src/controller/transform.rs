@@ -24,7 +24,7 @@ use pequod_api::resource_graph::GraphSource;
 use pequod_api::{CueRefType, ResourceGraph, Transform};
 use pequod_apply::ownership::Owner;
 use pequod_apply::store::StoreError;
-use pequod_apply::{PlanRequest, Publication, plan, publish};
+use pequod_apply::{PlanRequest, Publication, packed, plan, publish};
 use pequod_kube::events::Events;
 use pequod_kube::retry::Backoff;
 use pequod_kube::{ApiError, Cluster, ConnectError};
@@ -239,7 +239,7 @@ impl Shared {
             .await
             .map_err(|error| ApiError::new(format!("get ResourceGraph {name}"), &error))?;
         let uid = transform.uid();
-        Ok(found.filter(|graph| {
+        Ok(found.map(packed::opened).filter(|graph| {
             graph
                 .owner_references()
                 .iter()

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use kube::Api;
 use pequod_api::node::NodeId;
 use pequod_api::{DependencyWhen, ResourceGraph};
+use pequod_apply::packed;
 use pequod_apply::store::{Store, StoreError};
 use pequod_cli::{Exit, Failure, Format, KubectlArgs, Printer, to_json, to_yaml};
 use pequod_diag::{Code, Diagnostic, Place};
@@ -17,10 +18,10 @@ pub(crate) async fn run(kubectl: &KubectlArgs, args: GraphArgs) -> Result<Exit, 
     let namespace = cluster.namespace();
     let name = &args.name;
     let api: Api<ResourceGraph> = Api::namespaced(cluster.client().clone(), namespace);
-    let graph = api
-        .get(name)
-        .await
-        .map_err(|error| Failure::api(format!("get ResourceGraph {namespace}/{name}"), &error))?;
+    let graph =
+        api.get(name).await.map(packed::opened).map_err(|error| {
+            Failure::api(format!("get ResourceGraph {namespace}/{name}"), &error)
+        })?;
     let mut printer = Printer::new(Format::Table);
     let Some(node) = &args.node else {
         let text = match args.output {

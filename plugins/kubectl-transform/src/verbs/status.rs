@@ -6,6 +6,7 @@ use futures::StreamExt as _;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 use pequod_api::{ResourceGraph, Transform};
+use pequod_apply::packed;
 use pequod_cli::{Exit, Failure, Format, KubectlArgs, Printer};
 use serde::Serialize;
 
@@ -67,6 +68,7 @@ async fn both(client: &Client, namespace: &str, name: &str) -> Result<Both, Fail
             graphs
                 .get_opt(&reference.name)
                 .await
+                .map(|found| found.map(packed::opened))
                 .map_err(|error| Failure::api(what(), &error))?
         }
     };
