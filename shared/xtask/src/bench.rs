@@ -3,6 +3,7 @@
 mod apply;
 mod measure;
 mod render;
+mod webhook;
 
 use std::process::Command;
 
@@ -23,6 +24,11 @@ pub(crate) const SUITES: &[Suite] = &[
         name: "apply",
         about: "a graph of 200 ConfigMaps against the same objects sent by a bare client",
         run: apply::run,
+    },
+    Suite {
+        name: "webhook",
+        about: "an admission review inside the webhook, from body to body",
+        run: webhook::run,
     },
 ];
 

@@ -84,7 +84,8 @@ async fn no_call_fails_while_the_certificate_rotates() {
     .await;
     // Some more calls with the new one alone.
     let enough = calls.load(Ordering::Relaxed) + 100;
-    while calls.load(Ordering::Relaxed) < enough && !load.iter().any(tokio::task::JoinHandle::is_finished)
+    while calls.load(Ordering::Relaxed) < enough
+        && !load.iter().any(tokio::task::JoinHandle::is_finished)
     {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
