@@ -49,7 +49,9 @@ struct Watch {
 
 #[derive(Debug)]
 struct Entry {
-    object: Arc<Value>,
+    /// `None`: it left the watch at this version. An answer of ours that is older and comes later must not bring it
+    /// back, or what happened to it would never be seen.
+    object: Option<Arc<Value>>,
     version: Option<u128>,
     /// When it was put in or seen again, in steps of the cache.
     step: u64,
@@ -75,10 +77,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Live {
     /// The object of a key, as it was seen last.
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<Value>> {
-        lock(&self.0.cache)
-            .0
-            .get(key)
-            .map(|entry| entry.object.clone())
+        lock(&self.0.cache).0.get(key)?.object.clone()
     }
 
     /// Puts an object in, unless a newer one is there. Answers whether it is news.
@@ -100,7 +99,7 @@ impl Live {
         let known = cache.0.get_mut(&key(&target));
         if let Some(entry) = known
             && entry.version.is_some()
-            && version <= entry.version
+            && (version < entry.version || (version == entry.version && entry.object.is_some()))
         {
             entry.step = step;
             return false;
@@ -108,7 +107,7 @@ impl Live {
         cache.0.insert(
             key(&target),
             Entry {
-                object: Arc::new(object),
+                object: Some(Arc::new(object)),
                 version,
                 step,
             },
@@ -283,10 +282,20 @@ impl Live {
         if cache
             .0
             .get(key)
-            .is_some_and(|entry| entry.version <= version)
+            .is_some_and(|entry| entry.version > version)
         {
-            cache.0.remove(key);
+            return;
         }
+        cache.1 += 1;
+        let step = cache.1;
+        cache.0.insert(
+            key.clone(),
+            Entry {
+                object: None,
+                version,
+                step,
+            },
+        );
     }
 
     /// After a new list: what was not in it, and not put in since it began, is gone.
@@ -297,13 +306,17 @@ impl Live {
             .retain(|(group, kind, namespace, _), entry| {
                 let concerned = entry.step <= began
                     && (group, kind) == (&watch_key.group, &watch_key.kind)
-                    && (watch_key.namespace.is_none() || *namespace == watch_key.namespace)
-                    && Owner::of(&entry.object)
-                        .is_some_and(|owner| owner.namespace == watch_key.mark);
-                if concerned {
-                    gone.push(entry.object.clone());
+                    && (watch_key.namespace.is_none() || *namespace == watch_key.namespace);
+                let Some(object) = entry.object.as_ref().filter(|_| concerned) else {
+                    // What is known to have left needs no remembering once a list is newer.
+                    return !concerned;
+                };
+                let is_listed =
+                    Owner::of(object).is_some_and(|owner| owner.namespace == watch_key.mark);
+                if is_listed {
+                    gone.push(object.clone());
                 }
-                !concerned
+                !is_listed
             });
         for object in gone {
             self.wake(&object);
@@ -348,6 +361,21 @@ mod tests {
         let kept = live.get(&key).unwrap();
         assert_eq!(object::version(&kept), Some(11));
         assert!(kept.get("data").is_none());
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_its_objects_end_does_not_bring_it_back() {
+        let live = Live::default();
+        let key = key(&object::reference(&object("1")).unwrap());
+        live.forget_up_to(&key, Some(20));
+        assert!(!live.put(object("19")));
+        assert!(live.get(&key).is_none());
+        assert!(live.put(object("21")), "made anew");
+        live.forget_up_to(&key, Some(20));
+        assert!(
+            live.get(&key).is_some(),
+            "an older end is of an older object"
+        );
     }
 
     #[tokio::test]
