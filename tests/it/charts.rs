@@ -1,9 +1,13 @@
 //! The charts: installed, upgraded and removed by helm, on a control plane of their own.
 
+use std::collections::BTreeMap;
+use std::process::Command;
+
 use pequod_testkit::installation::{
     NAMESPACE, chart, install_charts, start_webhook, until_admitting, until_ready,
 };
-use pequod_testkit::{ControlPlane, free_ports};
+use pequod_testkit::{ControlPlane, Tools, bin, free_ports, run};
+use serde_json::Value;
 
 #[tokio::test]
 async fn charts_can_be_installed_upgraded_and_removed_without_a_trace_that_blocks() {
@@ -102,4 +106,35 @@ async fn a_value_of_the_wrong_kind_is_refused_by_the_charts_schema() {
         refused.code != Some(0) && refused.stderr.contains("replicas"),
         "{refused}"
     );
+}
+
+/// The chart writes out what the program would print: neither may change alone.
+#[test]
+fn the_chart_has_the_webhooks_that_the_program_prints() {
+    let tools = Tools::find_or_build().unwrap();
+    let suite = chart("pequod");
+    let helm = run(
+        Command::new(tools.path("helm")).args(["template", "pequod", &suite, "-n", NAMESPACE]),
+        "",
+    );
+    let program = run(
+        Command::new(bin("pequod-webhook")).args(["manifests", "--namespace", NAMESPACE]),
+        "",
+    );
+    let charted = webhooks(&helm.unwrap().success());
+    assert_eq!(charted.len(), 2);
+    assert_eq!(charted, webhooks(&program.unwrap().success()));
+}
+
+/// The webhooks of every configuration in a stream of documents, by kind.
+fn webhooks(stream: &str) -> BTreeMap<String, Value> {
+    stream
+        .split("\n---\n")
+        .filter_map(|document| serde_saphyr::from_str::<Value>(document).ok())
+        .filter(|object| object["webhooks"].is_array())
+        .map(|object| {
+            let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+            (kind, object["webhooks"].clone())
+        })
+        .collect()
 }

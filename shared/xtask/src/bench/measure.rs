@@ -17,16 +17,17 @@ pub(super) struct Run {
     pub(super) memory: u64,
 }
 
-/// Runs a command in a parent of its own. Its output is thrown away.
+/// Runs a command in a folder, in a parent of its own. Its output is thrown away.
 ///
 /// # Errors
 /// A command that cannot be run, or does not end with 0.
-pub(super) fn run(command: &[&std::ffi::OsStr]) -> Result<Run> {
+pub(super) fn run(folder: &std::path::Path, command: &[&std::ffi::OsStr]) -> Result<Run> {
     let own = std::env::current_exe()
         .map_err(Error::while_doing("where this program lies is unknown"))?;
     let output = Command::new(own)
         .arg("measure")
         .args(command)
+        .current_dir(folder)
         .output()
         .map_err(Error::while_doing("could not measure"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -39,14 +39,14 @@ pub(super) fn run(_: &[String]) -> Result<Vec<Figure>> {
         let official: [&OsStr; 5] = [
             cue.as_os_str(),
             "export".as_ref(),
-            module.as_os_str(),
+            ".".as_ref(),
             "-e".as_ref(),
             "graph.nodes".as_ref(),
         ];
         let mut runs: (Vec<Run>, Vec<Run>) = (Vec::new(), Vec::new());
         for _ in 0..RUNS {
-            runs.0.push(measure(&ours)?);
-            runs.1.push(measure(&official)?);
+            runs.0.push(measure(&module, &ours)?);
+            runs.1.push(measure(&module, &official)?);
         }
         let time = |runs: &[Run]| {
             median(
