@@ -1,0 +1,248 @@
+//! Names: fields, aliases, packages and what the language predeclares.
+
+use pequod_cue_num::Decimal;
+use pequod_cue_syntax::{Span, ast};
+
+use super::Compiler;
+use crate::builtin::{Builtin, LANGUAGE, Member};
+use crate::kind::Kind;
+use crate::program::{Expr, ExprId};
+use crate::scope::{Binding, Entry};
+use crate::value::{Bound, BoundId, ConjunctionId, Op, Value};
+
+impl<'a> Compiler<'a> {
+    pub(super) fn selector(&mut self, selector: &'a ast::Selector) -> ExprId {
+        let span = selector.span;
+        let name = match &selector.selector {
+            ast::SelectorLabel::Ident(ident) => &ident.name,
+            ast::SelectorLabel::String(text) => &text.value,
+        };
+        if let ast::Expr::Ident(ident) = selector.base.without_parens()
+            && !self.is_bound(&ident.name)
+            && let Some(import) = self
+                .imports
+                .iter_mut()
+                .find(|import| import.name == *ident.name)
+        {
+            import.used = true;
+            let path = import.path.clone();
+            return self.member(&path, name, span);
+        }
+        let base = self.expr(&selector.base);
+        let label = match &selector.selector {
+            ast::SelectorLabel::Ident(_) => self.program.label_of(name),
+            ast::SelectorLabel::String(_) => self.program.regular_label(name),
+        };
+        self.add(Expr::Select { base, label }, span)
+    }
+
+    pub(super) fn is_bound(&self, name: &str) -> bool {
+        self.scopes
+            .iter()
+            .any(|scope| scope.names.contains_key(name))
+    }
+
+    pub(super) fn member(&mut self, path: &str, name: &str, span: Span) -> ExprId {
+        match self.library.member(path, name) {
+            Some(Member::Function(builtin)) => self.builtin(builtin, span),
+            Some(Member::Constant(text)) => self.constant(text, span),
+            Some(Member::Unsupported(_)) => {
+                self.unsupported(span, format!("{path}.{name}"));
+                self.bottom(span)
+            }
+            None if self.library.package(path) == Some(true) => {
+                self.bad(span, format!("undefined field: {name} in package {path:?}"))
+            }
+            None => self.bottom(span),
+        }
+    }
+
+    pub(super) fn builtin(&mut self, builtin: &'static Builtin, span: Span) -> ExprId {
+        let at = match self
+            .program
+            .builtins
+            .iter()
+            .position(|b| std::ptr::eq(*b, builtin))
+        {
+            Some(at) => at,
+            None => {
+                self.program.builtins.push(builtin);
+                self.program.builtins.len() - 1
+            }
+        };
+        self.add(
+            Expr::Value(Value::Builtin(u32::try_from(at).unwrap_or(u32::MAX))),
+            span,
+        )
+    }
+
+    /// A constant of a package: a literal.
+    pub(super) fn constant(&mut self, text: &str, span: Span) -> ExprId {
+        if let Some(text) = text
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'))
+        {
+            let sym = self.program.names.intern(text, 0);
+            return self.add(Expr::Value(Value::Str(sym)), span);
+        }
+        let kind = if text.contains(['.', 'e', 'E']) {
+            Kind::FLOAT
+        } else {
+            Kind::INT
+        };
+        match Decimal::parse(text) {
+            Ok(decimal) => {
+                let value = self.program.number(decimal, kind);
+                self.add(Expr::Value(value), span)
+            }
+            Err(error) => self.bad(span, error.to_string()),
+        }
+    }
+    pub(super) fn ident(&mut self, ident: &ast::Ident) -> ExprId {
+        let span = ident.span;
+        let name = &ident.name;
+        if &**name == "_" {
+            return self.add(Expr::Value(Value::Top), span);
+        }
+        let mut up = 0;
+        let mut found = None;
+        for (at, scope) in self.scopes.iter_mut().enumerate().rev() {
+            if let Some(entry) = scope.names.get_mut(name) {
+                entry.used = true;
+                found = Some((at, entry.binding.clone()));
+                break;
+            }
+            up += scope.up;
+        }
+        match found {
+            None => self.outer_ident(ident, up),
+            Some((at, binding)) => self.bound_ident(at, binding, up, span),
+        }
+    }
+
+    pub(super) fn bound_ident(
+        &mut self,
+        at: usize,
+        binding: Binding<'a>,
+        up: u32,
+        span: Span,
+    ) -> ExprId {
+        match binding {
+            Binding::Field(label) => self.add(Expr::Field { up, label }, span),
+            Binding::Let(label) => self.add(Expr::Let { up, label }, span),
+            Binding::Value => self.add(Expr::SelfValue { up }, span),
+            Binding::PatternLabel => self.add(Expr::LabelValue { up }, span),
+            Binding::PatternField => {
+                let label = self.add(Expr::LabelValue { up: 0 }, span);
+                self.add(Expr::Dynamic { up, label }, span)
+            }
+            Binding::LabelText(text) => {
+                let sym = self.program.names.intern(&text, 0);
+                self.add(Expr::Value(Value::Str(sym)), span)
+            }
+            Binding::Dynamic(_) | Binding::Interpolated(_) => {
+                // The label is evaluated where the field stands.
+                let inner = self.scopes.split_off(at + 1);
+                let label = match binding {
+                    Binding::Dynamic(expr) => self.expr(expr),
+                    Binding::Interpolated(lit) => self.interpolation(lit),
+                    _ => self.bottom(span),
+                };
+                self.scopes.extend(inner);
+                self.add(Expr::Dynamic { up, label }, span)
+            }
+        }
+    }
+
+    pub(super) fn outer_ident(&mut self, ident: &ast::Ident, up: u32) -> ExprId {
+        let span = ident.span;
+        let name = &ident.name;
+        if self.imports.iter().any(|import| import.name == **name) {
+            self.unsupported(span, format!("the package {name} as a value"));
+            return self.bottom(span);
+        }
+        if let Some(Entry {
+            binding: Binding::Field(label),
+            ..
+        }) = self.package.names.get(name)
+        {
+            let label = *label;
+            return self.add(Expr::Field { up, label }, span);
+        }
+        match self.predeclared(name, span) {
+            Some(expr) => expr,
+            None => self.bad(span, format!("reference {name:?} not found")),
+        }
+    }
+
+    pub(super) fn predeclared(&mut self, name: &str, span: Span) -> Option<ExprId> {
+        let plain = name.strip_prefix("__").unwrap_or(name);
+        let kind = match plain {
+            "string" => Some(Kind::STRING),
+            "bytes" => Some(Kind::BYTES),
+            "bool" => Some(Kind::BOOL),
+            "int" => Some(Kind::INT),
+            "float" => Some(Kind::FLOAT),
+            "number" => Some(Kind::NUMBER),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            return Some(self.add(Expr::Value(Value::Type(kind)), span));
+        }
+        if let Some(builtin) = LANGUAGE.iter().find(|builtin| builtin.name == plain) {
+            return Some(self.builtin(builtin, span));
+        }
+        let (low, high, kind) = match plain {
+            "uint" => ("0", "", Kind::INT),
+            "rune" => ("0", "1114111", Kind::INT),
+            "int8" => ("-128", "127", Kind::INT),
+            "int16" => ("-32768", "32767", Kind::INT),
+            "int32" => ("-2147483648", "2147483647", Kind::INT),
+            "int64" => ("-9223372036854775808", "9223372036854775807", Kind::INT),
+            "int128" => (
+                "-170141183460469231731687303715884105728",
+                "170141183460469231731687303715884105727",
+                Kind::INT,
+            ),
+            "uint8" => ("0", "255", Kind::INT),
+            "uint16" => ("0", "65535", Kind::INT),
+            "uint32" => ("0", "4294967295", Kind::INT),
+            "uint64" => ("0", "18446744073709551615", Kind::INT),
+            "uint128" => ("0", "340282366920938463463374607431768211455", Kind::INT),
+            "float32" => (
+                "-3.40282346638528859811704183484516925440e+38",
+                "3.40282346638528859811704183484516925440e+38",
+                Kind::FLOAT,
+            ),
+            "float64" => (
+                "-1.797693134862315708145274237317043567981e+308",
+                "1.797693134862315708145274237317043567981e+308",
+                Kind::FLOAT,
+            ),
+            "self" if self.alias_v2 => {
+                self.unsupported(span, "self".to_owned());
+                return Some(self.bottom(span));
+            }
+            "closeAll" | "reclose" | "no_sharing" | "test_experiment" if name.starts_with("__") => {
+                self.unsupported(span, name.to_owned());
+                return Some(self.bottom(span));
+            }
+            _ => return None,
+        };
+        let mut values = Vec::new();
+        if kind == Kind::INT {
+            values.push(Value::Type(Kind::INT));
+        }
+        for (op, text) in [(Op::GreaterEqual, low), (Op::LessEqual, high)] {
+            if let Ok(decimal) = Decimal::parse(text) {
+                let value = self.program.number(decimal, kind);
+                let id = BoundId(u32::try_from(self.program.bounds.len()).unwrap_or(u32::MAX));
+                self.program.bounds.push(Bound { op, value });
+                values.push(Value::Bound(id));
+            }
+        }
+        let id = ConjunctionId(u32::try_from(self.program.conjunctions.len()).unwrap_or(u32::MAX));
+        self.program.conjunctions.push(values.into());
+        Some(self.add(Expr::Value(Value::Conjunction(id)), span))
+    }
+}

@@ -1,0 +1,288 @@
+//! Struct literals and comprehensions: which names they bind, and what they declare.
+
+use std::sync::Arc;
+
+use pequod_cue_syntax::{Span, ast};
+
+use super::{Compiler, REFERENCE};
+use crate::kind::{Label, LabelKind, Presence};
+use crate::program::{Clause, Comp, CompId, Decl, DeclId, Expr, ExprId, StructId, StructLit};
+use crate::scope::Binding;
+
+impl<'a> Compiler<'a> {
+    pub(super) fn struct_lit(
+        &mut self,
+        decls: &'a [ast::Decl],
+        span: Span,
+        is_file: bool,
+        up: u32,
+    ) -> StructId {
+        self.push(up);
+        // Fields first, so that a let of the same name is noticed.
+        for decl in decls {
+            if let ast::Decl::Field(field) = decl
+                && let ast::LabelKind::Ident(ident) = &field.label.kind
+                && !is_file
+            {
+                let label = self.program.label_of(&ident.name);
+                self.bind(ident, Binding::Field(label), false);
+            }
+        }
+        let lets = self.declare_names(decls);
+        let mut ids = Vec::with_capacity(decls.len());
+        let (mut embeds, mut ellipsis) = (false, false);
+        for (at, decl) in decls.iter().enumerate() {
+            let compiled = match decl {
+                ast::Decl::Field(field) => self.field(field),
+                ast::Decl::Let(clause) => {
+                    let value = self.expr(&clause.value);
+                    lets.get(&at).map(|label| Decl::Let {
+                        label: *label,
+                        value,
+                        span: clause.span,
+                    })
+                }
+                ast::Decl::Embed(embed) => {
+                    embeds = true;
+                    Some(Decl::Embed(self.expr(&embed.expr)))
+                }
+                ast::Decl::Comprehension(comp) => {
+                    embeds = true;
+                    Some(Decl::Comprehension(self.comprehension(comp)))
+                }
+                ast::Decl::Ellipsis(_) => {
+                    ellipsis = true;
+                    Some(Decl::Ellipsis)
+                }
+                ast::Decl::Attribute(_) => None,
+            };
+            if let Some(compiled) = compiled {
+                ids.push(DeclId(
+                    u32::try_from(self.program.decls.len()).unwrap_or(u32::MAX),
+                ));
+                self.program.decls.push(compiled);
+            }
+        }
+        self.pop();
+        let id = StructId(u32::try_from(self.program.structs.len()).unwrap_or(u32::MAX));
+        self.program.structs.push(StructLit {
+            decls: ids.into(),
+            span,
+            is_file,
+            embeds,
+            ellipsis,
+            explicit_open: self.explicit_open,
+        });
+        id
+    }
+
+    /// Binds lets and aliases of a struct. Gives the labels of the lets by place.
+    pub(super) fn declare_names(
+        &mut self,
+        decls: &'a [ast::Decl],
+    ) -> std::collections::BTreeMap<usize, Label> {
+        let mut lets = std::collections::BTreeMap::new();
+        for (at, decl) in decls.iter().enumerate() {
+            match decl {
+                ast::Decl::Let(clause) => {
+                    let label = self.let_label(&clause.ident.name);
+                    lets.insert(at, label);
+                    self.bind(&clause.ident, Binding::Let(label), true);
+                }
+                ast::Decl::Field(field) => {
+                    if let Some(alias) = &field.label.alias {
+                        self.bind_field_alias(alias, field);
+                    }
+                    if let Some(alias) = &field.alias
+                        && &*alias.field.name != "_"
+                    {
+                        self.bind_field_alias(&alias.field, field);
+                    }
+                }
+                _ => {}
+            }
+        }
+        lets
+    }
+
+    pub(super) fn bind_field_alias(&mut self, alias: &'a ast::Ident, field: &'a ast::Field) {
+        let binding = match &field.label.kind {
+            ast::LabelKind::Ident(ident) => Binding::Field(self.program.label_of(&ident.name)),
+            ast::LabelKind::String(text) => Binding::Field(self.program.regular_label(&text.value)),
+            ast::LabelKind::Interpolation(text) => Binding::Interpolated(text),
+            ast::LabelKind::Dynamic(expr) => Binding::Dynamic(expr),
+            // Only visible in the value: bound there.
+            ast::LabelKind::Pattern(_) => return,
+        };
+        self.bind(alias, binding, true);
+    }
+
+    pub(super) fn let_label(&mut self, name: &Arc<str>) -> Label {
+        let index = u32::try_from(self.program.lets.len()).unwrap_or(u32::MAX);
+        self.program.lets.push(name.clone());
+        Label::new(LabelKind::Let, index)
+    }
+
+    pub(super) fn field(&mut self, field: &'a ast::Field) -> Option<Decl> {
+        let presence = match field.constraint {
+            ast::Constraint::Regular => Presence::Member,
+            ast::Constraint::Required => Presence::Required,
+            ast::Constraint::Optional => Presence::Optional,
+        };
+        // The scope of the value's own names.
+        self.push(0);
+        let mut named = false;
+        if let ast::LabelKind::Pattern(pattern) = &field.label.kind {
+            if let Some(alias) = &pattern.alias {
+                self.bind(alias, Binding::PatternLabel, false);
+            }
+            let fields = field
+                .label
+                .alias
+                .iter()
+                .chain(field.alias.as_ref().map(|alias| &alias.field));
+            for alias in fields.filter(|alias| &*alias.name != "_") {
+                self.bind(alias, Binding::PatternField, true);
+            }
+        }
+        if let Some(name) = field.alias.as_ref().and_then(|alias| alias.label.as_ref())
+            && &*name.name != "_"
+        {
+            let binding = match &field.label.kind {
+                ast::LabelKind::Ident(ident) => Binding::LabelText(ident.name.clone()),
+                ast::LabelKind::String(text) => Binding::LabelText(text.value.clone()),
+                _ => {
+                    named = true;
+                    Binding::PatternLabel
+                }
+            };
+            self.bind(name, binding, false);
+        }
+        if let Some(alias) = &field.value_alias {
+            self.bind(alias, Binding::Value, true);
+        }
+        let value = self.expr(&field.value);
+        self.pop();
+        let span = field.span;
+        Some(match &field.label.kind {
+            ast::LabelKind::Ident(ident) => {
+                if &*ident.name == "_" {
+                    self.error(REFERENCE, ident.span, "cannot use _ as label".to_owned());
+                    return None;
+                }
+                let label = self.program.label_of(&ident.name);
+                Decl::Field {
+                    label,
+                    presence,
+                    value,
+                    span,
+                    doc: field.doc.clone(),
+                }
+            }
+            ast::LabelKind::String(text) => {
+                let label = self.program.regular_label(&text.value);
+                Decl::Field {
+                    label,
+                    presence,
+                    value,
+                    span,
+                    doc: field.doc.clone(),
+                }
+            }
+            ast::LabelKind::Interpolation(text) => {
+                let key = self.interpolation(text);
+                Decl::Dynamic {
+                    key,
+                    presence,
+                    value,
+                    named,
+                    span,
+                }
+            }
+            ast::LabelKind::Dynamic(expr) => {
+                let key = self.expr(expr);
+                Decl::Dynamic {
+                    key,
+                    presence,
+                    value,
+                    named,
+                    span,
+                }
+            }
+            ast::LabelKind::Pattern(pattern) => {
+                let filter = self.expr(&pattern.expr);
+                Decl::Pattern {
+                    filter,
+                    value,
+                    span,
+                }
+            }
+        })
+    }
+
+    pub(super) fn comprehension(&mut self, comp: &'a ast::Comprehension) -> CompId {
+        let mut clauses = Vec::new();
+        let mut scopes = 0;
+        if let Some(ast::Clause::Let(_)) = comp.clauses.first() {
+            self.error(
+                REFERENCE,
+                comp.span,
+                "first comprehension clause must be 'if' or 'for'".to_owned(),
+            );
+        }
+        for clause in &comp.clauses {
+            match clause {
+                ast::Clause::For(clause) => {
+                    let source = self.expr(&clause.source);
+                    self.push(1);
+                    scopes += 1;
+                    let variable = |s: &mut Self, name: &'a ast::Ident| {
+                        if &*name.name == "_" {
+                            return Label::NONE;
+                        }
+                        let label = s.program.regular_label(&name.name);
+                        s.bind(name, Binding::Field(label), false);
+                        label
+                    };
+                    let key = clause
+                        .key
+                        .as_ref()
+                        .map_or(Label::NONE, |key| variable(self, key));
+                    let value = variable(self, &clause.value);
+                    clauses.push(Clause::For { key, value, source });
+                }
+                ast::Clause::If(clause) => clauses.push(Clause::If(self.expr(&clause.condition))),
+                ast::Clause::Let(clause) => {
+                    let value = self.expr(&clause.value);
+                    self.push(1);
+                    scopes += 1;
+                    let label = self.program.regular_label(&clause.ident.name);
+                    self.bind(&clause.ident, Binding::Field(label), true);
+                    clauses.push(Clause::Let { label, value });
+                }
+                ast::Clause::Try(clause) => self.unsupported(clause.span, "try".to_owned()),
+            }
+        }
+        let value = self.struct_expr(&comp.value);
+        for _ in 0..scopes {
+            self.pop();
+        }
+        let fallback = comp
+            .fallback
+            .as_ref()
+            .map(|fallback| self.struct_expr(&fallback.value));
+        let id = CompId(u32::try_from(self.program.comps.len()).unwrap_or(u32::MAX));
+        self.program.comps.push(Comp {
+            clauses: clauses.into(),
+            value,
+            fallback,
+            span: comp.span,
+        });
+        id
+    }
+
+    pub(super) fn struct_expr(&mut self, lit: &'a ast::Struct) -> ExprId {
+        let id = self.struct_lit(&lit.decls, lit.span, false, 1);
+        self.add(Expr::Struct(id), lit.span)
+    }
+}

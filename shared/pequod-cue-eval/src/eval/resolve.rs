@@ -1,0 +1,346 @@
+//! Resolving references: from an expression to the node it leads to.
+
+use crate::kind::{Kind, Label};
+use crate::program::{Expr, ExprId};
+use crate::sched::{Cond, Mode};
+use crate::session::{CYCLE, EMPTY, Run, Session, Status};
+use crate::value::{Arg, EnvId, FaultCode, NodeId, Value};
+
+impl Session<'_> {
+    /// The node a reference leads to; none with an error in the context.
+    pub(crate) fn resolve(&mut self, expr: ExprId, cond: Cond, mode: Mode) -> Run<Option<NodeId>> {
+        self.step()?;
+        let program = self.program.clone();
+        let pos = Some(program.span(expr).pos());
+        match program.expr(expr) {
+            Expr::Field { up, label, .. } => {
+                let node = self.relative(*up)?;
+                self.lookup_apart(node, pos, *label, cond, mode)
+            }
+            Expr::SelfValue { up } => match up.checked_sub(1) {
+                None => Ok(self.node),
+                Some(up) => self.relative(up).map(Some),
+            },
+            Expr::Dynamic { up, label } => {
+                let env = self.env_up(*up);
+                let (saved_env, saved_errs) = (self.env, self.errs.take());
+                self.env = env;
+                let value = self.value(*label, Cond::SCALAR, Mode::Yield)?;
+                self.env = saved_env;
+                self.errs = saved_errs;
+                let Some(label) = self.as_label(*label, value) else {
+                    return Ok(None);
+                };
+                let node = self.env_node(env);
+                self.lookup(node, pos, label, cond, mode)
+            }
+            Expr::Let { up, label } => self.resolve_let(*up, *label, pos, cond, mode),
+            Expr::Select { base, label, .. } => {
+                let node = self.node_of(*base, label.is_regular())?;
+                if node == EMPTY {
+                    return Ok(Some(EMPTY));
+                }
+                self.lookup_apart(node, pos, *label, cond, mode)
+            }
+            Expr::Index { base, index, .. } => {
+                let node = self.node_of(*base, true)?;
+                let value = self.value(*index, Cond::SCALAR, Mode::Yield)?;
+                if node == EMPTY {
+                    return Ok(Some(EMPTY));
+                }
+                let label = self.as_label(*index, value);
+                let (None, Some(label)) = (self.errs, label) else {
+                    return Ok(None);
+                };
+                self.lookup(node, pos, label, cond, mode)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Looks up without being disturbed by errors that are there already.
+    pub(super) fn lookup_apart(
+        &mut self,
+        node: NodeId,
+        pos: Option<pequod_cue_syntax::Pos>,
+        label: Label,
+        cond: Cond,
+        mode: Mode,
+    ) -> Run<Option<NodeId>> {
+        let saved = self.errs.take();
+        let found = self.lookup(node, pos, label, cond, mode)?;
+        self.errs = self.combine(self.errs, saved);
+        Ok(found)
+    }
+
+    pub(super) fn resolve_let(
+        &mut self,
+        up: u32,
+        label: Label,
+        pos: Option<pequod_cue_syntax::Pos>,
+        cond: Cond,
+        mode: Mode,
+    ) -> Run<Option<NodeId>> {
+        let env = self.env_up(up);
+        let scope = self.env_node(env);
+        let Some(arc) = self.lookup(scope, pos, label, cond, mode)? else {
+            return Ok(None);
+        };
+        let fault = self.fault_of(arc);
+        let state = self.work(arc)?;
+        let cyclic = fault == Some(CYCLE);
+        if !self[arc].multi_let && ((fault.is_none() && state.is_none()) || cyclic) {
+            return Ok(Some(arc));
+        }
+        // Each environment has its own value of the let.
+        let key = (env, arc);
+        let known = self.let_cache.get(&key).copied();
+        if let Some((known, again)) = known
+            // What met itself on the way is tried once more.
+            && (again || self[arc].status == Status::Final || !self.is_cycle_base(self[known].base))
+        {
+            return Ok(Some(known));
+        }
+        let Some(mut c) = self[arc].conjuncts.first().copied() else {
+            return Ok(Some(arc));
+        };
+        c.env = env;
+        let structural = fault.is_some_and(|fault| self[fault].code == FaultCode::Structural);
+        let node = self.new_node(crate::session::Node {
+            parent: self[arc].parent,
+            label,
+            dynamic: structural,
+            conjuncts: smallvec::smallvec![c],
+            ..crate::session::Node::default()
+        });
+        self.let_cache.insert(key, (node, known.is_some()));
+        Ok(Some(node))
+    }
+
+    /// The node so many environments up.
+    pub(super) fn relative(&mut self, up: u32) -> Run<NodeId> {
+        let env = self.env_up(up);
+        Ok(self.env_node(env))
+    }
+
+    pub(super) fn env_up(&self, up: u32) -> EnvId {
+        let mut env = self.env;
+        for _ in 0..up {
+            env = self[env].up;
+        }
+        env
+    }
+
+    /// The node of an environment, or its copy in the arm that is being evaluated.
+    pub(crate) fn env_node(&self, env: EnvId) -> NodeId {
+        let node = self[env].node;
+        for overlay in self.overlays.iter().rev() {
+            if let Some(copy) = overlay.copies.get(&node) {
+                return *copy;
+            }
+        }
+        node
+    }
+
+    /// The struct or list an expression leads to, its field set known; [`EMPTY`] with an error.
+    pub(super) fn node_of(&mut self, base: ExprId, scalar: bool) -> Run<NodeId> {
+        let from_def = self.close.from_def;
+        let is_reference = self.program.expr(base).is_reference();
+        if !is_reference {
+            self.close.from_def = false;
+        }
+        let value = self.unify_base(base, Cond::NEED_FIELD_SET, Mode::Yield)?;
+        if !is_reference {
+            self.close.from_def = from_def;
+        }
+        let value = match value {
+            Some(value) => match self.default_of(Some(value)) {
+                Some(value) => Some(value),
+                None => return Ok(EMPTY),
+            },
+            None => None,
+        };
+        let mut value = value;
+        if scalar && let Some(v) = value {
+            let content = self.unwrap(v);
+            if content != Some(Value::Fault(CYCLE)) {
+                value = content;
+            }
+        }
+        let mut node = None;
+        if let Some(Value::Node(n)) = value {
+            node = Some(n);
+            if !self.is_cycle_base(self[n].base) {
+                value = self.node_value(n);
+            }
+        }
+        match value {
+            None => {
+                self.add_err_coded(
+                    FaultCode::Incomplete,
+                    "{} is incomplete",
+                    [Arg::Expr(base)],
+                    Some(self.program.span(base).pos()),
+                    self.node,
+                );
+                Ok(EMPTY)
+            }
+            Some(Value::Fault(fault)) => {
+                self.add_err(fault);
+                Ok(EMPTY)
+            }
+            Some(Value::Node(n)) => {
+                if self[n].non_rooted {
+                    self.complete_arcs_only(n)?;
+                }
+                Ok(node.unwrap_or(n))
+            }
+            Some(other) => {
+                let kind = self.kind(other);
+                let pos = Some(self.program.span(base).pos());
+                if kind.meets(Kind::STRUCT) {
+                    self.add_err_coded(
+                        FaultCode::Incomplete,
+                        "{} is incomplete (type {})",
+                        [Arg::Expr(base), Arg::Kind(kind)],
+                        pos,
+                        self.node,
+                    );
+                    return Ok(EMPTY);
+                }
+                match node {
+                    Some(node) => Ok(node),
+                    None => {
+                        self.add_err_coded(
+                            FaultCode::Eval,
+                            "invalid operand {} (found {}, want list or struct)",
+                            [Arg::Expr(base), Arg::Kind(kind)],
+                            pos,
+                            self.node,
+                        );
+                        Ok(EMPTY)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Evaluates what something is looked up in.
+    pub(crate) fn unify_base(
+        &mut self,
+        expr: ExprId,
+        cond: Cond,
+        mode: Mode,
+    ) -> Run<Option<Value>> {
+        let saved_pos = self.pos;
+        let saved_errs = self.errs.take();
+        self.at(expr);
+        let mut result = self.unify_base_inner(expr, cond, mode)?;
+        self.errs = self.combine(self.errs, saved_errs);
+        if let Some(Value::Node(node)) = result
+            && let Some(fault) = self.fault_of(node)
+            && !self.is_incomplete(fault)
+        {
+            result = Some(Value::Fault(fault));
+        }
+        if let Some(Value::Fault(fault)) = result {
+            let fault = self.place_cycle(fault);
+            self.errs = self.combine(self.errs, Some(fault));
+        }
+        if let Some(fault) = self.errs {
+            result = Some(Value::Fault(fault));
+        }
+        self.pos = saved_pos;
+        Ok(result)
+    }
+
+    pub(super) fn unify_base_inner(
+        &mut self,
+        expr: ExprId,
+        cond: Cond,
+        mode: Mode,
+    ) -> Run<Option<Value>> {
+        let program = self.program.clone();
+        let node = match program.expr(expr) {
+            Expr::Value(value) => return Ok(Some(*value)),
+            reference if reference.is_reference() => {
+                self.deeper(|s| s.resolve(expr, cond, mode))?
+            }
+            other => return self.deeper(|s| s.eval_operation(expr, other, cond, mode)),
+        };
+        let (None, Some(node)) = (self.errs, node) else {
+            return Ok(None);
+        };
+        let node = self.deref(node);
+        if let Some(work) = self.work(node)? {
+            if !self.close.is_cyclic() {
+                self[work].has_non_cycle = true;
+            }
+            self.process(work, Cond::PRESENCE.or(Cond::FIELD_SET), Mode::Yield)?;
+            if !self[work].disjuncts.is_empty() {
+                self.unify(node, Cond::PRESENCE.or(Cond::FIELD_SET), Mode::Yield, false)?;
+            }
+        }
+        Ok(Some(Value::Node(node)))
+    }
+
+    /// Everything that is neither a literal nor a reference.
+    /// The label a value stands for; none with an error in the context.
+    pub(crate) fn as_label(&mut self, expr: ExprId, value: Option<Value>) -> Option<Label> {
+        use crate::kind::LabelKind;
+        let pos = Some(self.program.span(expr).pos());
+        match value.and_then(|value| self.unwrap(value)) {
+            Some(Value::Str(sym)) => Some(Label::new(LabelKind::Regular, sym.0)),
+            Some(Value::Int(index)) => match u32::try_from(index) {
+                Ok(index) if index < (1 << 28) => Some(Label::new(LabelKind::Index, index)),
+                _ => {
+                    let what = if index < 0 {
+                        "invalid index {} (index must be non-negative)"
+                    } else {
+                        "index {} is too large"
+                    };
+                    self.add_err_coded(FaultCode::Eval, what, [Arg::Expr(expr)], pos, self.node);
+                    None
+                }
+            },
+            Some(Value::Fault(fault)) => {
+                self.add_err(fault);
+                None
+            }
+            Some(other) => {
+                let kind = self.kind(other);
+                let concrete = self.is_concrete(other);
+                if concrete || !kind.meets(Kind::STRING | Kind::INT) {
+                    self.add_err_coded(
+                        FaultCode::Eval,
+                        "invalid index {} (invalid type {})",
+                        [Arg::Expr(expr), Arg::Kind(kind)],
+                        pos,
+                        self.node,
+                    );
+                } else {
+                    self.add_err_coded(
+                        FaultCode::Incomplete,
+                        "invalid non-ground value {} (must be concrete string or int)",
+                        [Arg::Expr(expr)],
+                        pos,
+                        self.node,
+                    );
+                }
+                None
+            }
+            None => {
+                if self.errs.is_none() {
+                    self.add_err_coded(
+                        FaultCode::Incomplete,
+                        "non-concrete index {}",
+                        [Arg::Expr(expr)],
+                        pos,
+                        self.node,
+                    );
+                }
+                None
+            }
+        }
+    }
+}

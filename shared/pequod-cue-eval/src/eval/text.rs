@@ -1,0 +1,200 @@
+//! Interpolation and slices.
+
+use crate::kind::Kind;
+use crate::program::ExprId;
+use crate::sched::{Cond, Mode};
+use crate::session::{Run, Session};
+use crate::value::{Arg, Base, FaultCode, Value};
+
+impl Session<'_> {
+    pub(super) fn eval_interpolation(
+        &mut self,
+        _expr: ExprId,
+        bytes: bool,
+        parts: &[ExprId],
+    ) -> Run<Option<Value>> {
+        let mut out: Vec<u8> = Vec::new();
+        for part in parts {
+            let value = self.value(*part, Cond::SCALAR, Mode::Yield)?;
+            let value = value.and_then(|value| self.unwrap(value));
+            self.append_text(*part, value, &mut out);
+        }
+        if let Some(fault) = self.errs.take() {
+            let code = self[fault].code;
+            let wrapped = self.new_fault(code, "invalid interpolation", [], self.pos, self.node);
+            let problem = self[wrapped].problems[0] as usize;
+            self.problems[problem].cause = Some(fault);
+            return Ok(Some(Value::Fault(wrapped)));
+        }
+        if bytes {
+            return Ok(Some(self.new_bytes(&out)));
+        }
+        let text = String::from_utf8_lossy(&out).into_owned();
+        Ok(Some(self.string(&text)))
+    }
+
+    pub(super) fn append_text(&mut self, expr: ExprId, value: Option<Value>, out: &mut Vec<u8>) {
+        match value {
+            Some(Value::Str(sym)) => out.extend_from_slice(self.text(sym).as_bytes()),
+            Some(Value::Bytes(id)) => out.extend_from_slice(&self.bytes[id.at()]),
+            Some(Value::Bool(value)) => {
+                out.extend_from_slice(if value { b"true" } else { b"false" });
+            }
+            Some(Value::Fault(_)) => {}
+            Some(value) if self.decimal(value).is_some() => {
+                let text = self
+                    .decimal(value)
+                    .map(|d| d.to_string())
+                    .unwrap_or_default();
+                out.extend_from_slice(text.as_bytes());
+            }
+            other => {
+                if self.errs.is_some() {
+                    return;
+                }
+                let wanted = Kind::STRING | Kind::BYTES | Kind::NUMBER | Kind::BOOL;
+                let pos = Some(self.program.span(expr).pos());
+                match other {
+                    Some(value) if !self.kind(value).meets(wanted) || self.is_concrete(value) => {
+                        let kind = self.kind(value);
+                        self.add_err_coded(
+                            FaultCode::Eval,
+                            "cannot use {} (type {}) as type (string|bytes|number|bool)",
+                            [Arg::Value(value), Arg::Kind(kind)],
+                            pos,
+                            self.node,
+                        );
+                    }
+                    Some(value) => self.add_err_coded(
+                        FaultCode::Incomplete,
+                        "non-concrete value {} (type {})",
+                        [Arg::Expr(expr), Arg::Kind(self.kind(value))],
+                        pos,
+                        self.node,
+                    ),
+                    None => self.add_err_coded(
+                        FaultCode::Incomplete,
+                        "non-concrete value {}",
+                        [Arg::Expr(expr)],
+                        pos,
+                        self.node,
+                    ),
+                }
+            }
+        }
+    }
+
+    pub(super) fn eval_slice(
+        &mut self,
+        base: ExprId,
+        low: Option<ExprId>,
+        high: Option<ExprId>,
+    ) -> Run<Option<Value>> {
+        let value = self.value(base, Cond::FIELD_SET, Mode::Yield)?;
+        let (length, elements) = match value {
+            None => {
+                self.add_err_coded(
+                    FaultCode::Incomplete,
+                    "non-concrete slice subject {}",
+                    [Arg::Expr(base)],
+                    self.pos,
+                    self.node,
+                );
+                return Ok(None);
+            }
+            Some(Value::Node(node)) if matches!(self[node].base, Base::List { .. }) => {
+                let elements = self.elements(node);
+                (elements.len(), Some(elements))
+            }
+            Some(Value::Bytes(id)) => (self.bytes[id.at()].len(), None),
+            Some(Value::Fault(_)) => return Ok(value),
+            Some(other) => {
+                let kind = self.kind(other);
+                let fault = self.new_fault(
+                    FaultCode::Eval,
+                    "cannot slice {} (type {})",
+                    [Arg::Value(other), Arg::Kind(kind)],
+                    self.pos,
+                    self.node,
+                );
+                return Ok(Some(Value::Fault(fault)));
+            }
+        };
+        let from = match low {
+            Some(low) => self.slice_index(low)?,
+            None => Some(0),
+        };
+        let to = match high {
+            Some(high) => self.slice_index(high)?,
+            None => Some(length),
+        };
+        let (Some(from), Some(to)) = (from, to) else {
+            return Ok(None);
+        };
+        if to > length {
+            let fault = self.new_fault(
+                FaultCode::Eval,
+                "index {} out of range",
+                [Arg::Count(to as u64)],
+                self.pos,
+                self.node,
+            );
+            return Ok(Some(Value::Fault(fault)));
+        }
+        if from > to {
+            let args = [Arg::Count(from as u64), Arg::Count(to as u64)];
+            let fault = self.new_fault(
+                FaultCode::Eval,
+                "invalid slice index: {} > {}",
+                args,
+                self.pos,
+                self.node,
+            );
+            return Ok(Some(Value::Fault(fault)));
+        }
+        match (elements, value) {
+            (Some(elements), _) => Ok(Some(self.list_of_nodes(&elements[from..to]))),
+            (None, Some(Value::Bytes(id))) => {
+                let cut = self.bytes[id.at()][from..to].to_vec();
+                Ok(Some(self.new_bytes(&cut)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn slice_index(&mut self, expr: ExprId) -> Run<Option<usize>> {
+        let value = self.value(expr, Cond::SCALAR, Mode::Yield)?;
+        Ok(match value {
+            Some(Value::Int(index)) if index >= 0 => usize::try_from(index).ok(),
+            Some(Value::Fault(_)) => None,
+            Some(other) => {
+                let kind = self.kind(other);
+                let code = if self.is_concrete(other) {
+                    FaultCode::Eval
+                } else {
+                    FaultCode::Incomplete
+                };
+                self.add_err_coded(
+                    code,
+                    "cannot use {} (type {}) as slice index",
+                    [Arg::Value(other), Arg::Kind(kind)],
+                    self.pos,
+                    self.node,
+                );
+                None
+            }
+            None => {
+                if self.errs.is_none() {
+                    self.add_err_coded(
+                        FaultCode::Incomplete,
+                        "non-concrete slice index {}",
+                        [Arg::Expr(expr)],
+                        self.pos,
+                        self.node,
+                    );
+                }
+                None
+            }
+        })
+    }
+}
