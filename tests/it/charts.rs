@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use pequod_testkit::installation::{
     NAMESPACE, chart, install_charts, start_webhook, until_admitting, until_ready,
 };
-use pequod_testkit::{ControlPlane, Tools, bin, free_ports, run};
+use pequod_testkit::{ControlPlane, Tools, bin, free_ports, run, wait};
 use serde_json::Value;
 
 #[tokio::test]
@@ -33,11 +34,53 @@ async fn charts_can_be_installed_upgraded_and_removed_without_a_trace_that_block
         refused.stderr.contains("validate.policy.pequod.io"),
         "{refused}"
     );
+    // So do the installation's own roles and kinds: it can be repaired and upgraded while it does not answer.
+    let [suite, crds] = ["pequod", "pequod-crds"].map(chart);
+    let more = ["--reuse-values", "--set", "logLevel=debug"];
+    cluster
+        .helm(
+            ["upgrade", "pequod", &suite, "-n", NAMESPACE]
+                .into_iter()
+                .chain(more),
+        )
+        .success();
+    cluster
+        .helm(["upgrade", "pequod-crds", &crds, "-n", NAMESPACE])
+        .success();
+    let annotate = |kind: &str, name: &str| {
+        cluster.kubectl(["annotate", kind, name, "example.com/touched=yes"])
+    };
+    annotate("clusterrole", "pequod-webhook").success();
+    annotate("crd", "transforms.platform.pequod.io").success();
+    let other = annotate("clusterrole", "view").expect_code(1);
+    assert!(
+        other.stderr.contains("validate.policy.pequod.io"),
+        "{other}"
+    );
+    // What follows from other objects goes on by itself.
+    let aggregated = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: pequod-fleet-agent, \
+                      labels: {rbac.authorization.k8s.io/aggregate-to-view: 'true'}}, rules: [{apiGroups: [example.com], \
+                      resources: [marks], verbs: [get]}]}";
+    cluster.apply("default", aggregated).await;
+    let roles = kube::Api::<ClusterRole>::all(cluster.client());
+    wait::until(
+        &roles,
+        "view",
+        "has the rule that is aggregated to it",
+        |view| {
+            let rules = view.and_then(|view| view.rules.as_ref());
+            rules.is_some_and(|rules| {
+                rules
+                    .iter()
+                    .any(|rule| rule.resources == Some(vec!["marks".to_owned()]))
+            })
+        },
+    )
+    .await;
 
     let webhook = start_webhook(&cluster, port, health).unwrap();
     until_ready(&webhook, health).await.unwrap();
     until_admitting(&cluster).await.unwrap();
-    let suite = chart("pequod");
     let upgrade = [
         "upgrade",
         "pequod",
@@ -59,8 +102,6 @@ async fn charts_can_be_installed_upgraded_and_removed_without_a_trace_that_block
         "jsonpath={.spec.replicas}",
     ];
     assert_eq!(cluster.kubectl(replicas).success(), "2");
-    let crds = chart("pequod-crds");
-    cluster.helm(["upgrade", "pequod-crds", &crds]).success();
 
     cluster
         .helm(["uninstall", "pequod", "-n", NAMESPACE, "--wait"])
@@ -80,7 +121,7 @@ async fn charts_can_be_installed_upgraded_and_removed_without_a_trace_that_block
     assert_eq!(cluster.kubectl(owned).success(), "");
 
     cluster
-        .helm(["uninstall", "pequod-crds", "--wait"])
+        .helm(["uninstall", "pequod-crds", "-n", NAMESPACE, "--wait"])
         .success();
     let kept = cluster
         .kubectl(["get", "crd", "transforms.platform.pequod.io", "-o", "name"])

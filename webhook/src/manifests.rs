@@ -7,6 +7,9 @@
 //! * the namespaces `kube-system`, `kube-node-lease` and our own;
 //! * nodes, certificate signing requests, leases, events, endpoints, and what kubelets write at start;
 //! * whatever the API server writes itself, and token and access reviews;
+//! * what the control plane's own controllers make of other objects: aggregated ClusterRoles, the ServiceAccount and the
+//!   CA bundle of every namespace, what the garbage collector and the end of a namespace change;
+//! * the cluster roles and kinds of this installation, so that it can be repaired while it does not answer;
 //! * every subresource, so all of `status`, with one exception: ephemeral containers bring images with them.
 //!
 //! The chart has the same objects as templates; a test compares them. `caBundle` is never here: the running
@@ -19,6 +22,25 @@ use serde_json::{Value, json};
 
 /// Namespaces in which nothing is asked, besides our own.
 pub const EXEMPT_NAMESPACES: [&str; 2] = ["kube-system", "kube-node-lease"];
+
+/// Controllers of kube-controller-manager whose writes only follow from objects that were judged, or take something
+/// away. (Those that make Pods are not among them.)
+const FOLLOWERS: [&str; 6] = [
+    "clusterrole-aggregation-controller",
+    "generic-garbage-collector",
+    "legacy-service-account-token-cleaner",
+    "namespace-controller",
+    "root-ca-cert-publisher",
+    "service-account-controller",
+];
+
+/// The parts of an installation that have cluster roles.
+const PARTS: [&str; 4] = [
+    "webhook",
+    "transform-controller",
+    "solution-controller",
+    "fleet-agent",
+];
 
 /// Where the API server finds the webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,8 +123,19 @@ fn condition(name: &str, expression: &str) -> Value {
     json!({"name": name, "expression": expression})
 }
 
-/// The writes that are never asked about, as CEL (at most 64 conditions a webhook; these are three).
-fn never() -> Vec<Value> {
+fn quoted(words: impl Iterator<Item = String>) -> String {
+    words
+        .map(|word| format!("'{word}'"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The writes that are never asked about, as CEL (at most 64 conditions a webhook; these are five).
+fn never(settings: &Settings) -> Vec<Value> {
+    let followers = FOLLOWERS.map(|name| format!("system:serviceaccount:kube-system:{name}"));
+    let release = settings.name.strip_suffix("-webhook");
+    let release = release.unwrap_or(&settings.name);
+    let parts = PARTS.map(|part| format!("{release}-{part}"));
     vec![
         condition(
             "not-by-the-api-server",
@@ -121,6 +154,23 @@ fn never() -> Vec<Value> {
              'flowcontrol.apiserver.k8s.io', 'internal.apiserver.k8s.io', 'metrics.k8s.io', \
              'resource.k8s.io'] || (request.resource.group == 'storage.k8s.io' && \
              request.resource.resource in ['csinodes', 'csistoragecapacities', 'volumeattachments']))",
+        ),
+        condition(
+            "not-what-follows-by-itself",
+            &format!(
+                "!(request.userInfo.username in [{}])",
+                quoted(followers.into_iter())
+            ),
+        ),
+        condition(
+            "not-this-installation",
+            &format!(
+                "!((request.resource.group == 'rbac.authorization.k8s.io' && \
+                 request.resource.resource in ['clusterroles', 'clusterrolebindings'] && \
+                 request.name in [{}]) || (request.resource.group == 'apiextensions.k8s.io' && \
+                 (request.name.endsWith('.pequod.io') || request.name == 'solutions.dot-ai.io')))",
+                quoted(parts.into_iter())
+            ),
         ),
     ]
 }
@@ -154,7 +204,7 @@ pub fn validating(settings: &Settings) -> Value {
                 "matchPolicy": "Equivalent",
                 "timeoutSeconds": settings.validate_timeout_seconds,
                 "namespaceSelector": settings.namespaces(true),
-                "matchConditions": never(),
+                "matchConditions": never(settings),
                 "rules": everything(),
             },
             {
@@ -202,7 +252,7 @@ pub fn mutating(settings: &Settings) -> Value {
             "timeoutSeconds": settings.mutate_timeout_seconds,
             "namespaceSelector": settings.namespaces(false),
             "objectSelector": {"matchExpressions": selector},
-            "matchConditions": never(),
+            "matchConditions": never(settings),
             "rules": [{
                 "operations": ["CREATE", "UPDATE"],
                 "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"], "scope": "*"

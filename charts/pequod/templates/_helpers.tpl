@@ -154,4 +154,20 @@ service:
     'flowcontrol.apiserver.k8s.io', 'internal.apiserver.k8s.io', 'metrics.k8s.io',
     'resource.k8s.io'] || (request.resource.group == 'storage.k8s.io' &&
     request.resource.resource in ['csinodes', 'csistoragecapacities', 'volumeattachments']))
+- name: not-what-follows-by-itself
+  expression: >-
+    !(request.userInfo.username in ['system:serviceaccount:kube-system:clusterrole-aggregation-controller',
+    'system:serviceaccount:kube-system:generic-garbage-collector',
+    'system:serviceaccount:kube-system:legacy-service-account-token-cleaner',
+    'system:serviceaccount:kube-system:namespace-controller',
+    'system:serviceaccount:kube-system:root-ca-cert-publisher',
+    'system:serviceaccount:kube-system:service-account-controller'])
+- name: not-this-installation
+  expression: >-
+    !((request.resource.group == 'rbac.authorization.k8s.io' &&
+    request.resource.resource in ['clusterroles', 'clusterrolebindings'] &&
+    request.name in ['{{ .Release.Name }}-webhook', '{{ .Release.Name }}-transform-controller',
+    '{{ .Release.Name }}-solution-controller', '{{ .Release.Name }}-fleet-agent']) ||
+    (request.resource.group == 'apiextensions.k8s.io' &&
+    (request.name.endsWith('.pequod.io') || request.name == 'solutions.dot-ai.io')))
 {{- end }}

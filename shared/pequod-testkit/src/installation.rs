@@ -73,17 +73,15 @@ pub fn install_charts(cluster: &ControlPlane, webhook_url: &str) -> Result<()> {
     let url = format!("webhook.url={webhook_url}");
     let [crds, suite] = ["pequod-crds", "pequod"].map(chart);
     for arguments in [
-        vec!["install", "pequod-crds", &crds],
         vec![
             "install",
-            RELEASE,
-            &suite,
+            "pequod-crds",
+            &crds,
             "-n",
             NAMESPACE,
             "--create-namespace",
-            "--set",
-            &url,
         ],
+        vec!["install", RELEASE, &suite, "-n", NAMESPACE, "--set", &url],
     ] {
         let output = cluster.helm(arguments);
         if output.code != Some(0) {
