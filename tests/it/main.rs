@@ -10,6 +10,7 @@ mod admission;
 mod charts;
 mod crash;
 mod custom_resources;
+mod documents;
 mod plugins;
 mod samples;
 mod suite;

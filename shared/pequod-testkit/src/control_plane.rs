@@ -137,6 +137,7 @@ impl ControlPlane {
             self.spawn(name, &command)?.leave();
         }
         self.make_nodes().await?;
+        self.until_settled().await;
         let whole = begin.elapsed();
         eprintln!("control plane: answers after {answers:.1?}, has nodes after {whole:.1?}");
         Ok(())

@@ -9,6 +9,7 @@
 //! * [`Installation`]: the suite in a control plane, its programs as processes with their ServiceAccounts' rights;
 //! * [`wait`]: waiting for an object by watch, never by sleep;
 //! * [`Registry`]: an OCI registry;
+//! * [`documents`]: documentation whose commands are run;
 //! * [`bin`]: the suite's own programs.
 //!
 //! ```no_run
@@ -38,6 +39,7 @@
 
 mod bins;
 mod control_plane;
+pub mod documents;
 mod error;
 pub mod installation;
 mod output;

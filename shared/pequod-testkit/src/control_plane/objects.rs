@@ -1,6 +1,7 @@
 //! Objects that tests put into a control plane.
 
 use k8s_openapi::api::core::v1::{Namespace, Node, ServiceAccount};
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
@@ -123,6 +124,19 @@ impl ControlPlane {
             .await;
         }
         Ok(())
+    }
+
+    /// Waits for what every cluster has that is more than seconds old: the rules that are aggregated to `admin`, `edit`
+    /// and `view`. Without them a binding to one of these gives nothing.
+    pub(super) async fn until_settled(&self) {
+        let roles = Api::<ClusterRole>::all(self.client());
+        for name in ["view", "edit", "admin"] {
+            wait::until(&roles, name, "has its rules", |role| {
+                role.and_then(|role| role.rules.as_ref())
+                    .is_some_and(|rules| !rules.is_empty())
+            })
+            .await;
+        }
     }
 }
 
