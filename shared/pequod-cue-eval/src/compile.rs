@@ -10,8 +10,9 @@ mod structs;
 
 use std::sync::Arc;
 
-use pequod_cue_syntax::{FileId, Source, Span, ast, parse_file};
+use pequod_cue_syntax::{Experiments, FileId, Source, Span, ast, parse_file};
 use pequod_diag::{Code, Diagnostic, Diagnostics};
+use rustc_hash::FxHashMap;
 
 use crate::builtin::Library;
 use crate::program::{Expr, ExprId, Program};
@@ -54,9 +55,9 @@ pub fn compile(texts: &[Text], library: &'static dyn Library) -> Result<Program,
         problems: Vec::new(),
         library,
         imports: Vec::new(),
-        explicit_open: false,
-        alias_v2: false,
-        short_circuit: false,
+        experiments: Experiments::default(),
+        trying: 0,
+        constants: FxHashMap::default(),
     };
     compiler.files(&files);
     if compiler.problems.is_empty() {
@@ -73,23 +74,26 @@ struct Import {
     used: bool,
 }
 
-pub(crate) struct Compiler<'a> {
+pub(crate) struct Compiler {
     program: Program,
-    scopes: Vec<Scope<'a>>,
+    scopes: Vec<Scope>,
     /// Top-level fields of all files.
-    package: Scope<'a>,
+    package: Scope,
     problems: Vec<Diagnostic>,
     library: &'static dyn Library,
     imports: Vec<Import>,
-    explicit_open: bool,
-    alias_v2: bool,
-    short_circuit: bool,
+    experiments: Experiments,
+    /// Inside how many values of a `try`.
+    trying: u32,
+    /// Values that packages define in CUE.
+    constants: FxHashMap<&'static str, ExprId>,
 }
 
-impl<'a> Compiler<'a> {
-    fn files(&mut self, files: &'a [ast::File]) {
+impl Compiler {
+    fn files(&mut self, files: &[ast::File]) {
         for file in files {
             self.program.files.push(file.source.clone());
+            self.program.experiments.push(file.experiments);
         }
         for file in files {
             for decl in &file.decls {
@@ -109,9 +113,7 @@ impl<'a> Compiler<'a> {
             }
         }
         for file in files {
-            self.explicit_open = file.experiments.explicit_open;
-            self.alias_v2 = file.experiments.alias_v2;
-            self.short_circuit = file.experiments.short_circuit;
+            self.experiments = file.experiments;
             self.imports(file);
             let length = u32::try_from(file.source.text().len()).unwrap_or(u32::MAX);
             let span = Span::new(file.source.id(), 0, length);
@@ -219,7 +221,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn bind(&mut self, name: &ast::Ident, binding: Binding<'a>, must_use: bool) {
+    fn bind(&mut self, name: &ast::Ident, binding: Binding, must_use: bool) {
         if must_use && &*name.name == "_" {
             self.error(
                 REFERENCE,

@@ -13,7 +13,7 @@ use crate::kind::{Kind, Presence};
 use crate::program::{Decl, Expr, ExprId, StructId};
 use crate::sched::{Cond, Kind as TaskKind};
 use crate::session::{
-    Close, Conjunct, CycleKind, Elem, Env, Origin, Run, Session, Shape, ShapeSource,
+    Close, Conjunct, CycleKind, Elem, Env, Opened, Origin, Run, Session, Shape, ShapeSource,
 };
 use crate::value::{Arg, Base, DisjunctionId, EnvId, NodeId, Op, Value, WorkId};
 
@@ -369,6 +369,18 @@ impl Session<'_> {
         if !self[arc].closed && !self[arc].closed_once && close.embed != 0 {
             close.from_def = false;
         }
+        let opens = c.close.opened || c.close.conjunct_opened;
+        if opens {
+            let closed = if self[arc].closed {
+                Opened::Closed
+            } else if self[arc].closed_once {
+                Opened::ClosedOnce
+            } else {
+                Opened::Nothing
+            };
+            let known = self[work].opened;
+            self[work].opened = known.max(closed);
+        }
         let node = self[work].node;
         if self.same_underlying(node, arc) {
             if self[work].is_shared {
@@ -382,6 +394,9 @@ impl Session<'_> {
         }
         let by_definition = reference.is_some_and(|expr| self.names_definition(expr));
         if by_definition || self[arc].label.is_definition() || close.top_def {
+            if opens {
+                self[work].opened = Opened::Closed;
+            }
             self[work].is_def = true;
             close.from_def = true;
             close.top_def = false;
@@ -454,7 +469,9 @@ impl Session<'_> {
             Value::Node(x) => return self.insert_node_value(work, env, x, id),
             Value::Fault(fault) => {
                 self.unshare(work)?;
-                self.add_fault(work, fault);
+                if fault != crate::session::NO_SHARING {
+                    self.add_fault(work, fault);
+                }
                 return Ok(());
             }
             Value::Builtin(builtin) => {

@@ -298,6 +298,17 @@ impl Session<'_> {
                 }
                 Ok(Some(Value::Node(node)))
             }
+            Expr::Binary(op @ (Op::BoolAnd | Op::BoolOr), x, y)
+                if self.program.experiments(expr).short_circuit
+                    && self.can_be_concrete(*op, *x) =>
+            {
+                // The left side alone may decide; then the right one is not looked at.
+                let left = self.concrete(*x, *op)?;
+                if left == Some(Value::Bool(*op == Op::BoolOr)) {
+                    return Ok(left);
+                }
+                self.eval_binary(*op, *x, *y)
+            }
             Expr::Binary(op, x, y) => self.eval_binary(*op, *x, *y),
             Expr::Unary(op, x) => self.eval_unary(expr, *op, *x),
             Expr::Bound(op, x) => self.eval_bound(*op, *x),

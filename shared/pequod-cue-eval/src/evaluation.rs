@@ -400,7 +400,7 @@ impl Evaluation {
         if self.session.finalize(node).is_err() {
             return Err(self.poison());
         }
-        match self.session.validate(node, Check { concrete: true }) {
+        match self.session.validate(node, Check::CONCRETE) {
             Ok(_) => Ok(self.issues(node, true)),
             Err(_) => Err(self.poison()),
         }

@@ -3,51 +3,105 @@
 use std::fmt::Write as _;
 
 use pequod_cue_num::Decimal;
+use rustc_hash::FxHashSet;
 
 use crate::kind::{Kind, Label, LabelKind, Presence};
 use crate::session::{Run, Session, Shape, ShapeSource};
 use crate::value::{Arg, Base, FaultCode, FaultId, NodeId, Value};
 
-/// What counts as an error.
+/// What counts as an error, beside contradictions.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent demands on one value"
+)]
 pub struct Check {
-    /// Everything must be data.
+    /// That it is not data.
     pub concrete: bool,
+    /// That a required field is missing.
+    pub complete: bool,
+    /// Errors that more input may repair.
+    pub incomplete: bool,
+    /// All errors are wanted, not only the first.
+    pub all: bool,
+}
+
+impl Check {
+    /// Contradictions alone.
+    pub const SOUND: Self = Self {
+        concrete: false,
+        complete: false,
+        incomplete: false,
+        all: true,
+    };
+    /// No field is missing.
+    pub const COMPLETE: Self = Self {
+        complete: true,
+        ..Self::SOUND
+    };
+    /// Everything is data.
+    pub const CONCRETE: Self = Self {
+        concrete: true,
+        ..Self::COMPLETE
+    };
+    /// As a schema is matched: the first thing that is wrong or not known yet.
+    pub const MATCH: Self = Self {
+        incomplete: true,
+        all: false,
+        ..Self::COMPLETE
+    };
+}
+
+/// The state of a validation.
+struct Validation {
+    check: Check,
+    found: Vec<FaultId>,
+    /// Nodes that others share; once is enough.
+    visited: FxHashSet<NodeId>,
 }
 
 impl Session<'_> {
     /// All errors of a value, in the order they are met.
     pub fn validate(&mut self, node: NodeId, check: Check) -> Run<Vec<FaultId>> {
-        let mut found = Vec::new();
-        self.validate_into(node, check, 0, &mut found)?;
-        Ok(found)
+        let mut validation = Validation {
+            check,
+            found: Vec::new(),
+            visited: FxHashSet::default(),
+        };
+        self.validate_into(node, 0, &mut validation)?;
+        Ok(validation.found)
     }
 
     /// The first error of a value.
-    pub(crate) fn first_fault(&mut self, node: NodeId, concrete: bool) -> Run<Option<FaultId>> {
-        Ok(self.validate(node, Check { concrete })?.into_iter().next())
+    pub(crate) fn first_fault(&mut self, node: NodeId, check: Check) -> Run<Option<FaultId>> {
+        let check = Check {
+            all: false,
+            ..check
+        };
+        Ok(self.validate(node, check)?.into_iter().next())
     }
 
     fn validate_into(
         &mut self,
         node: NodeId,
-        check: Check,
         in_definition: u32,
-        found: &mut Vec<FaultId>,
+        validation: &mut Validation,
     ) -> Run<()> {
-        let x = self.deref(node);
-        if x != node && in_definition > 0 {
+        let check = validation.check;
+        let mut x = self.deref(node);
+        if x != node && (in_definition > 0 || !validation.visited.insert(x)) {
             return Ok(());
         }
-        let concrete = check.concrete && in_definition == 0;
-        let mut x = x;
+        let regular = in_definition == 0;
+        let concrete = check.concrete && regular;
         if let Some(fault) = self.fault_of(x) {
             let report = match self[fault].code {
-                FaultCode::Cycle | FaultCode::Incomplete => concrete,
-                _ => !self[fault].child,
+                FaultCode::Cycle => (check.concrete || check.complete) && regular,
+                FaultCode::Incomplete => concrete || check.incomplete,
+                _ => !check.all || !self[fault].child,
             };
             if report {
-                found.push(fault);
+                validation.found.push(fault);
             }
             if !self[fault].recursive {
                 return Ok(());
@@ -64,14 +118,14 @@ impl Session<'_> {
                     pos,
                     Some(node),
                 );
-                found.push(fault);
+                validation.found.push(fault);
                 return Ok(());
             }
         }
         let arcs = self[x].arcs.clone();
         for arc in arcs {
             let label = self[arc].label;
-            if self[arc].presence == Presence::Required && check.concrete && in_definition == 0 {
+            if self[arc].presence == Presence::Required && check.complete && regular {
                 let pos = self.node_pos(arc);
                 let fault = self.new_fault(
                     FaultCode::Incomplete,
@@ -80,14 +134,17 @@ impl Session<'_> {
                     pos,
                     Some(arc),
                 );
-                found.push(fault);
+                validation.found.push(fault);
                 continue;
             }
             if label.is_let() || !self.is_there(arc)? {
                 continue;
             }
+            if !check.all && !validation.found.is_empty() {
+                break;
+            }
             let inside = in_definition + u32::from(!label.is_regular());
-            self.deeper(|s| s.validate_into(arc, check, inside, found))?;
+            self.deeper(|s| s.validate_into(arc, inside, validation))?;
         }
         Ok(())
     }

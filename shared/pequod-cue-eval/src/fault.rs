@@ -22,6 +22,7 @@ impl Session<'_> {
             None,
             None,
         );
+        self.new_fault(FaultCode::Eval, "no sharing", [], None, None);
     }
 
     pub(crate) fn new_fault<const N: usize>(

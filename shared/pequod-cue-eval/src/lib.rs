@@ -21,7 +21,7 @@
 //! | `disjunct`, `equal` | arms, copies, defaults |
 //! | `fault`, `print` | errors and their texts |
 //! | `export`, `order` | validation, JSON, the order of fields |
-//! | `builtin` | functions and validators |
+//! | `builtin`, `call`, `language`, `validator` | functions: what they see, how they are called, those of the language |
 //! | `budget` | steps, depth, bytes; what is not supported |
 
 #![expect(unreachable_pub, reason = "what is public is said in this file alone")]
@@ -38,6 +38,7 @@
 mod arcs;
 mod budget;
 mod builtin;
+mod call;
 mod close;
 mod compare;
 mod compile;
@@ -52,6 +53,7 @@ mod export;
 mod fault;
 mod inspect;
 mod kind;
+mod language;
 mod lookup;
 mod ops;
 mod order;
@@ -63,6 +65,7 @@ mod session;
 mod share;
 mod tasks;
 mod unify;
+mod validator;
 mod value;
 
 pub use budget::{Limits, Poison, Work};
@@ -73,4 +76,5 @@ pub use evaluation::{Evaluation, Input, Issue, ReadPath, Summary, Way};
 pub use kind::Kind;
 pub use program::Program;
 pub use session::{Run, Stop};
+pub use validator::Demand;
 pub use value::{FaultCode, NodeId, Value};

@@ -160,7 +160,7 @@ impl Session<'_> {
             Value::Fault(fault) => Ok(Some(fault)),
             Value::Node(node) => {
                 self.finalize(node)?;
-                let found = self.first_fault(node, true)?;
+                let found = self.first_fault(node, crate::export::Check::CONCRETE)?;
                 Ok(found.map(|cause| {
                     let code = self[cause].code;
                     let kind = self.kind(value);

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use pequod_cue_num::Decimal;
-use pequod_cue_syntax::{Source, Span};
-use rustc_hash::FxHashMap;
+use pequod_cue_syntax::{Experiments, Source, Span};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::builtin::Builtin;
 use crate::kind::{Kind, Label, LabelKind, Presence};
@@ -276,6 +276,8 @@ pub enum Clause {
         /// Its value.
         value: ExprId,
     },
+    /// `try`, or `try a = x`
+    Try(Option<(Label, ExprId)>),
 }
 
 /// A comprehension.
@@ -331,6 +333,10 @@ pub struct Program {
     pub(crate) conjunctions: Vec<Box<[Value]>>,
     pub(crate) builtins: Vec<&'static Builtin>,
     pub(crate) files: Vec<Arc<Source>>,
+    /// By file.
+    pub(crate) experiments: Vec<Experiments>,
+    /// References with a `?` behind them.
+    pub(crate) optional: FxHashSet<ExprId>,
     /// One struct a file.
     pub(crate) roots: Vec<ExprId>,
     pub(crate) lets: Vec<Arc<str>>,
@@ -343,6 +349,12 @@ impl Program {
 
     pub(crate) fn span(&self, id: ExprId) -> Span {
         self.spans[id.at()]
+    }
+
+    /// What the file of an expression has switched on.
+    pub(crate) fn experiments(&self, id: ExprId) -> Experiments {
+        let file = self.spans[id.at()].file.0 as usize;
+        self.experiments.get(file).copied().unwrap_or_default()
     }
 
     pub(crate) fn decl(&self, id: DeclId) -> &Decl {

@@ -6,22 +6,22 @@
 
 use std::sync::Arc;
 
-use pequod_cue_syntax::{Span, ast};
+use pequod_cue_syntax::Span;
 use rustc_hash::FxHashMap;
 
 use crate::kind::Label;
+use crate::program::ExprId;
 
 /// What a name is bound to.
 #[derive(Debug, Clone)]
-pub(crate) enum Binding<'a> {
+pub(crate) enum Binding {
     /// A field, or a variable of a comprehension.
     Field(Label),
     /// A `let`.
     Let(Label),
-    /// `X=(expr): …`: a field whose label is evaluated again.
-    Dynamic(&'a ast::Expr),
-    /// `X="\(…)": …`
-    Interpolated(&'a ast::Interpolation),
+    /// `X=(expr): …`, `X="\(…)": …`: a field whose label is evaluated again; none until the label
+    /// is compiled, since labels may refer to one another only in the order written.
+    Dynamic(Option<ExprId>),
     /// `[X=pattern]: …`: the label that matched.
     PatternLabel,
     /// `X=[pattern]: …`: the field that matched.
@@ -34,16 +34,16 @@ pub(crate) enum Binding<'a> {
 
 /// A scope.
 #[derive(Debug, Default)]
-pub(crate) struct Scope<'a> {
+pub(crate) struct Scope {
     /// How many environments it is: 1 or 0.
     pub(crate) up: u32,
-    pub(crate) names: FxHashMap<Arc<str>, Entry<'a>>,
+    pub(crate) names: FxHashMap<Arc<str>, Entry>,
 }
 
 /// A name in a scope.
 #[derive(Debug)]
-pub(crate) struct Entry<'a> {
-    pub(crate) binding: Binding<'a>,
+pub(crate) struct Entry {
+    pub(crate) binding: Binding,
     /// Where, for names that must be used.
     pub(crate) declared: Option<Span>,
     pub(crate) used: bool,

@@ -266,6 +266,17 @@ pub struct PostCheck {
     pub was_error: bool,
 }
 
+/// How closed something is that was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Opened {
+    /// Nothing closed was opened.
+    Nothing,
+    /// It was closed at one level.
+    ClosedOnce,
+    /// It was closed at all levels.
+    Closed,
+}
+
 /// A node's state while it is evaluated.
 #[derive(Debug, Clone)]
 #[expect(
@@ -387,6 +398,10 @@ pub struct Work {
     pub marks: Vec<ConjunctMark>,
     /// Worked out requirements.
     pub sets: Option<Vec<RequirementSet>>,
+    /// How closed what was embedded by `x...` is; for `__reclose`.
+    pub opened: Opened,
+    /// It is the value of this attempt (`try`); 0 is none.
+    pub attempt: u32,
     /// What the parent requires does not hold here.
     pub drop_parent_sets: bool,
 
@@ -457,6 +472,8 @@ pub struct Session<'s> {
     pub(crate) overlays: Vec<Overlay>,
     pub(crate) lookup_pending_parent: bool,
 
+    /// Whether the attempts (`try`) failed for want of a field. Index 0 is no attempt.
+    pub(crate) attempts: Vec<bool>,
     /// Reads under external roots: who, and what.
     pub(crate) reads: Vec<(NodeId, NodeId, Option<Label>)>,
     /// References between nodes: who, and to what.
@@ -486,7 +503,8 @@ pub type Run<T> = Result<T, Stop>;
 pub(crate) const CYCLE: FaultId = FaultId(0);
 /// `_|_`
 pub(crate) const LITERAL: FaultId = FaultId(1);
-/// `__no_sharing`
+/// `__no_sharing`: no error, but a value that only says that the node is not to share.
+pub(crate) const NO_SHARING: FaultId = FaultId(2);
 /// The environment of nothing.
 pub(crate) const NO_ENV: EnvId = EnvId(0);
 /// The node of nothing: final and empty.
@@ -538,6 +556,7 @@ impl<'s> Session<'s> {
             in_validator: 0,
             overlays: Vec::new(),
             lookup_pending_parent: false,
+            attempts: vec![false],
             reads: Vec::new(),
             uses: FxHashSet::default(),
             records: false,
@@ -600,6 +619,7 @@ impl<'s> Session<'s> {
             in_validator,
             overlays,
             lookup_pending_parent,
+            attempts,
             reads,
             uses,
             records,
@@ -640,6 +660,7 @@ impl<'s> Session<'s> {
             in_validator,
             overlays,
             lookup_pending_parent,
+            attempts,
             reads,
             uses,
             records,
@@ -833,6 +854,8 @@ impl Work {
             flat_replacements: None,
             marks: Vec::new(),
             sets: None,
+            opened: Opened::Nothing,
+            attempt: 0,
             drop_parent_sets: false,
             holes: Vec::new(),
             disjuncts: Vec::new(),

@@ -514,28 +514,12 @@ impl Session<'_> {
                 Ok(self.errs.is_none())
             }
             Clause::Let { label, value } => {
-                let c = Conjunct {
-                    env: self.env,
-                    elem: Elem::Expr(*value),
-                    close: self.close,
-                };
-                let scope = self.new_node(Node::default());
-                let arc = self.new_node(Node {
-                    label: *label,
-                    dynamic: true,
-                    anonymous: true,
-                    conjuncts: smallvec::smallvec![c],
-                    ..Node::default()
-                });
-                self.push_arc(scope, arc);
-                let up = self.env;
-                let env = self.push_env(Env {
-                    up,
-                    node: scope,
-                    label: Label::NONE,
-                    comp: run,
-                });
+                let env = self.variable_env(*label, *value, run);
                 self.next_clause(comp, at, run, env, out)?;
+                Ok(self.errs.is_none())
+            }
+            Clause::Try(binding) => {
+                self.run_try(comp, at, run, *binding, out)?;
                 Ok(self.errs.is_none())
             }
             Clause::For { key, value, source } => {
@@ -543,6 +527,67 @@ impl Session<'_> {
                 Ok(self.errs.is_none())
             }
         }
+    }
+
+    /// An environment with one variable.
+    fn variable_env(&mut self, label: Label, value: ExprId, run: u32) -> EnvId {
+        let c = Conjunct {
+            env: self.env,
+            elem: Elem::Expr(value),
+            close: self.close,
+        };
+        let scope = self.new_node(Node::default());
+        let arc = self.new_node(Node {
+            label,
+            dynamic: true,
+            anonymous: true,
+            conjuncts: smallvec::smallvec![c],
+            ..Node::default()
+        });
+        self.push_arc(scope, arc);
+        let up = self.env;
+        self.push_env(Env {
+            up,
+            node: scope,
+            label: Label::NONE,
+            comp: run,
+        })
+    }
+
+    /// Evaluates what is tried; goes on unless a reference marked `?` led nowhere. It is evaluated again
+    /// where it ends up, so other errors are found there.
+    fn run_try(
+        &mut self,
+        comp: &Comp,
+        at: usize,
+        run: u32,
+        binding: Option<(Label, ExprId)>,
+        out: &mut Vec<EnvId>,
+    ) -> Run<()> {
+        let value = binding.map_or(comp.value, |(_, value)| value);
+        let c = Conjunct {
+            env: self.env,
+            elem: Elem::Expr(value),
+            close: self.close,
+        };
+        let node = self.inline_node(&[c]);
+        let parent = self.env_node(self.env);
+        self[node].parent = (parent != EMPTY).then_some(parent);
+        let attempt = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
+        self.attempts.push(false);
+        if let Some(work) = self.bare_work(node) {
+            self[work].attempt = attempt;
+        }
+        self.finalize(node)?;
+        if self.attempts[attempt as usize] {
+            return Ok(());
+        }
+        let env = match binding {
+            Some((label, value)) => self.variable_env(label, value, run),
+            None => self.env,
+        };
+        self.next_clause(comp, at, run, env, out)?;
+        Ok(())
     }
 
     fn next_clause(

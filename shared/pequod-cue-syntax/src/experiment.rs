@@ -18,6 +18,8 @@ pub struct Experiments {
     pub try_clause: bool,
     /// `&&` and `||` look at the right side only when needed.
     pub short_circuit: bool,
+    /// Nothing; for tests of how experiments are switched on.
+    pub testing: bool,
 }
 
 /// Why an `@experiment` attribute is refused.
@@ -50,7 +52,8 @@ impl Experiments {
                 "aliasv2" => self.alias_v2 = true,
                 "try" => self.try_clause = true,
                 "shortcircuit" => self.short_circuit = true,
-                "structcmp" | "testing" | "accepted_" => {}
+                "testing" => self.testing = true,
+                "structcmp" | "accepted_" => {}
                 _ => return Err(ExperimentError::Unknown(name.to_owned())),
             }
         }

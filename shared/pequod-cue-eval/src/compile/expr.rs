@@ -10,8 +10,8 @@ use crate::kind::Kind;
 use crate::program::{Expr, ExprId, ListElem, ListId, ListLit};
 use crate::value::{BytesId, Op, Value};
 
-impl<'a> Compiler<'a> {
-    pub(super) fn expr(&mut self, expr: &'a ast::Expr) -> ExprId {
+impl Compiler {
+    pub(super) fn expr(&mut self, expr: &ast::Expr) -> ExprId {
         let span = expr.span();
         match expr {
             ast::Expr::Ident(ident) => self.ident(ident),
@@ -49,7 +49,7 @@ impl<'a> Compiler<'a> {
             ast::Expr::Binary(binary) => self.binary(binary),
             ast::Expr::Postfix(postfix) => match postfix.op {
                 ast::PostfixOp::Open => {
-                    if !self.explicit_open {
+                    if !self.experiments.explicit_open {
                         return self.bad(
                             span,
                             "postfix ... operator requires @experiment(explicitopen)",
@@ -58,11 +58,29 @@ impl<'a> Compiler<'a> {
                     let inner = self.expr(&postfix.expr);
                     self.add(Expr::Open(inner), span)
                 }
-                ast::PostfixOp::Optional => {
-                    self.unsupported(span, "the optional marker (?)".to_owned());
-                    self.bottom(span)
-                }
+                ast::PostfixOp::Optional => self.optional(postfix),
             },
+        }
+    }
+
+    /// `x?`: inside `try`, that there is no `x` ends the attempt.
+    fn optional(&mut self, postfix: &ast::Postfix) -> ExprId {
+        let span = postfix.span;
+        if !self.experiments.try_clause {
+            let what = "optional marker (?) requires the try experiment (language version v0.16.0 or later)";
+            self.error(REFERENCE, span, what.to_owned());
+        } else if self.trying == 0 {
+            let what = "optional marker (?) is only valid within a try clause";
+            self.error(REFERENCE, span, what.to_owned());
+        }
+        let inner = self.expr(&postfix.expr);
+        match self.program.expr(inner) {
+            Expr::Field { .. } | Expr::Select { .. } | Expr::Index { .. } => {
+                self.program.optional.insert(inner);
+                inner
+            }
+            Expr::Value(Value::Fault(_)) => inner,
+            _ => self.bad(span, "optional marker (?) can only be used on references"),
         }
     }
 
@@ -86,7 +104,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    pub(super) fn interpolation(&mut self, lit: &'a ast::Interpolation) -> ExprId {
+    pub(super) fn interpolation(&mut self, lit: &ast::Interpolation) -> ExprId {
         let parts: Box<[_]> = lit
             .parts
             .iter()
@@ -108,7 +126,7 @@ impl<'a> Compiler<'a> {
         )
     }
 
-    pub(super) fn list(&mut self, lit: &'a ast::List) -> ExprId {
+    pub(super) fn list(&mut self, lit: &ast::List) -> ExprId {
         self.push(1);
         let mut elems = Vec::with_capacity(lit.elements.len());
         for element in &lit.elements {
@@ -134,7 +152,7 @@ impl<'a> Compiler<'a> {
         });
         self.add(Expr::List(id), lit.span)
     }
-    pub(super) fn unary(&mut self, unary: &'a ast::Unary) -> ExprId {
+    pub(super) fn unary(&mut self, unary: &ast::Unary) -> ExprId {
         let span = unary.span;
         let op = match unary.op {
             ast::UnaryOp::Plus => Op::Add,
@@ -160,7 +178,7 @@ impl<'a> Compiler<'a> {
         self.add(expr, span)
     }
 
-    pub(super) fn binary(&mut self, binary: &'a ast::Binary) -> ExprId {
+    pub(super) fn binary(&mut self, binary: &ast::Binary) -> ExprId {
         let span = binary.span;
         let op = match binary.op {
             ast::BinaryOp::Or => {
@@ -208,9 +226,6 @@ impl<'a> Compiler<'a> {
             ast::BinaryOp::Multiply => Op::Multiply,
             ast::BinaryOp::Divide => Op::Divide,
         };
-        if self.short_circuit && matches!(op, Op::BoolAnd | Op::BoolOr) {
-            self.unsupported(span, "the experiment shortcircuit".to_owned());
-        }
         // Long chains of one operator lean to the left: no recursion for them.
         let mut operands = binary.chain().into_iter();
         let Some(first) = operands.next() else {
@@ -228,7 +243,7 @@ impl<'a> Compiler<'a> {
         left
     }
 
-    pub(super) fn operand(&mut self, expr: &'a ast::Expr, op: Op) -> ExprId {
+    pub(super) fn operand(&mut self, expr: &ast::Expr, op: Op) -> ExprId {
         let id = self.expr(expr);
         let never = match self.program.expr(id) {
             Expr::Bound(..) => true,
@@ -261,7 +276,7 @@ impl<'a> Compiler<'a> {
 
     pub(super) fn arm(
         &mut self,
-        expr: &'a ast::Expr,
+        expr: &ast::Expr,
         mark: bool,
         arms: &mut Vec<(ExprId, bool)>,
         marked: &mut bool,

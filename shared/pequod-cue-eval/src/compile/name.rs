@@ -1,17 +1,21 @@
 //! Names: fields, aliases, packages and what the language predeclares.
 
+use std::sync::Arc;
+
 use pequod_cue_num::Decimal;
-use pequod_cue_syntax::{Span, ast};
+use pequod_cue_syntax::{FileId, Span, ast, parse_file};
 
 use super::Compiler;
-use crate::builtin::{Builtin, LANGUAGE, Member};
+use crate::builtin::{Builtin, Member};
 use crate::kind::Kind;
+use crate::language::LANGUAGE;
 use crate::program::{Expr, ExprId};
 use crate::scope::{Binding, Entry};
+use crate::session::NO_SHARING;
 use crate::value::{Bound, BoundId, ConjunctionId, Op, Value};
 
-impl<'a> Compiler<'a> {
-    pub(super) fn selector(&mut self, selector: &'a ast::Selector) -> ExprId {
+impl Compiler {
+    pub(super) fn selector(&mut self, selector: &ast::Selector) -> ExprId {
         let span = selector.span;
         let name = match &selector.selector {
             ast::SelectorLabel::Ident(ident) => &ident.name,
@@ -45,7 +49,7 @@ impl<'a> Compiler<'a> {
     pub(super) fn member(&mut self, path: &str, name: &str, span: Span) -> ExprId {
         match self.library.member(path, name) {
             Some(Member::Function(builtin)) => self.builtin(builtin, span),
-            Some(Member::Constant(text)) => self.constant(text, span),
+            Some(Member::Constant(text)) => self.constant(path, text, span),
             Some(Member::Unsupported(_)) => {
                 self.unsupported(span, format!("{path}.{name}"));
                 self.bottom(span)
@@ -77,13 +81,16 @@ impl<'a> Compiler<'a> {
     }
 
     /// A constant of a package: a literal.
-    pub(super) fn constant(&mut self, text: &str, span: Span) -> ExprId {
+    pub(super) fn constant(&mut self, path: &str, text: &'static str, span: Span) -> ExprId {
         if let Some(text) = text
             .strip_prefix('"')
             .and_then(|text| text.strip_suffix('"'))
         {
             let sym = self.program.names.intern(text, 0);
             return self.add(Expr::Value(Value::Str(sym)), span);
+        }
+        if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
+            return self.defined_in_cue(path, text, span);
         }
         let kind = if text.contains(['.', 'e', 'E']) {
             Kind::FLOAT
@@ -106,27 +113,21 @@ impl<'a> Compiler<'a> {
         }
         let mut up = 0;
         let mut found = None;
-        for (at, scope) in self.scopes.iter_mut().enumerate().rev() {
+        for scope in self.scopes.iter_mut().rev() {
             if let Some(entry) = scope.names.get_mut(name) {
                 entry.used = true;
-                found = Some((at, entry.binding.clone()));
+                found = Some(entry.binding.clone());
                 break;
             }
             up += scope.up;
         }
         match found {
             None => self.outer_ident(ident, up),
-            Some((at, binding)) => self.bound_ident(at, binding, up, span),
+            Some(binding) => self.bound_ident(binding, up, span),
         }
     }
 
-    pub(super) fn bound_ident(
-        &mut self,
-        at: usize,
-        binding: Binding<'a>,
-        up: u32,
-        span: Span,
-    ) -> ExprId {
+    pub(super) fn bound_ident(&mut self, binding: Binding, up: u32, span: Span) -> ExprId {
         match binding {
             Binding::Field(label) => self.add(Expr::Field { up, label }, span),
             Binding::Let(label) => self.add(Expr::Let { up, label }, span),
@@ -140,17 +141,8 @@ impl<'a> Compiler<'a> {
                 let sym = self.program.names.intern(&text, 0);
                 self.add(Expr::Value(Value::Str(sym)), span)
             }
-            Binding::Dynamic(_) | Binding::Interpolated(_) => {
-                // The label is evaluated where the field stands.
-                let inner = self.scopes.split_off(at + 1);
-                let label = match binding {
-                    Binding::Dynamic(expr) => self.expr(expr),
-                    Binding::Interpolated(lit) => self.interpolation(lit),
-                    _ => self.bottom(span),
-                };
-                self.scopes.extend(inner);
-                self.add(Expr::Dynamic { up, label }, span)
-            }
+            Binding::Dynamic(Some(label)) => self.add(Expr::Dynamic { up, label }, span),
+            Binding::Dynamic(None) => self.bad(span, "cyclic reference in field alias"),
         }
     }
 
@@ -189,7 +181,8 @@ impl<'a> Compiler<'a> {
         if let Some(kind) = kind {
             return Some(self.add(Expr::Value(Value::Type(kind)), span));
         }
-        if let Some(builtin) = LANGUAGE.iter().find(|builtin| builtin.name == plain) {
+        let same = |builtin: &&Builtin| builtin.name == plain || builtin.name == name;
+        if let Some(builtin) = LANGUAGE.iter().find(same) {
             return Some(self.builtin(builtin, span));
         }
         let (low, high, kind) = match plain {
@@ -219,13 +212,13 @@ impl<'a> Compiler<'a> {
                 "1.797693134862315708145274237317043567981e+308",
                 Kind::FLOAT,
             ),
-            "self" if self.alias_v2 => {
-                self.unsupported(span, "self".to_owned());
-                return Some(self.bottom(span));
+            "self" if !self.experiments.alias_v2 => {
+                let what = format!("predeclared identifier {name:?} requires @experiment(aliasv2)");
+                return Some(self.bad(span, what));
             }
-            "closeAll" | "reclose" | "no_sharing" | "test_experiment" if name.starts_with("__") => {
-                self.unsupported(span, name.to_owned());
-                return Some(self.bottom(span));
+            "self" => return Some(self.add(Expr::SelfValue { up: 1 }, span)),
+            "no_sharing" if name.starts_with("__") => {
+                return Some(self.add(Expr::Value(Value::Fault(NO_SHARING)), span));
             }
             _ => return None,
         };
@@ -244,5 +237,37 @@ impl<'a> Compiler<'a> {
         let id = ConjunctionId(u32::try_from(self.program.conjunctions.len()).unwrap_or(u32::MAX));
         self.program.conjunctions.push(values.into());
         Some(self.add(Expr::Value(Value::Conjunction(id)), span))
+    }
+
+    /// A value of a package that is written in CUE, such as `list.Ascending`.
+    fn defined_in_cue(&mut self, path: &str, text: &'static str, span: Span) -> ExprId {
+        if let Some(known) = self.constants.get(text) {
+            return *known;
+        }
+        let id = FileId(u32::try_from(self.program.files.len()).unwrap_or(u32::MAX));
+        let Ok(file) = parse_file(id, path, Arc::<str>::from(text)) else {
+            return self.bad(
+                span,
+                format!("the constant {text:?} of package {path:?} is no CUE"),
+            );
+        };
+        let [ast::Decl::Embed(embed)] = file.decls.as_slice() else {
+            return self.bad(
+                span,
+                format!("the constant {text:?} of package {path:?} is no value"),
+            );
+        };
+        self.program.files.push(file.source.clone());
+        self.program.experiments.push(file.experiments);
+        // Nothing of the file at hand is visible in it.
+        let scopes = std::mem::take(&mut self.scopes);
+        let package = std::mem::take(&mut self.package);
+        let experiments = std::mem::replace(&mut self.experiments, file.experiments);
+        let value = self.expr(&embed.expr);
+        self.scopes = scopes;
+        self.package = package;
+        self.experiments = experiments;
+        self.constants.insert(text, value);
+        value
     }
 }

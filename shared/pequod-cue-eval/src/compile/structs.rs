@@ -9,10 +9,10 @@ use crate::kind::{Label, LabelKind, Presence};
 use crate::program::{Clause, Comp, CompId, Decl, DeclId, Expr, ExprId, StructId, StructLit};
 use crate::scope::Binding;
 
-impl<'a> Compiler<'a> {
+impl Compiler {
     pub(super) fn struct_lit(
         &mut self,
-        decls: &'a [ast::Decl],
+        decls: &[ast::Decl],
         span: Span,
         is_file: bool,
         up: u32,
@@ -29,6 +29,7 @@ impl<'a> Compiler<'a> {
             }
         }
         let lets = self.declare_names(decls);
+        self.declare_dynamic(decls);
         let mut ids = Vec::with_capacity(decls.len());
         let (mut embeds, mut ellipsis) = (false, false);
         for (at, decl) in decls.iter().enumerate() {
@@ -71,7 +72,7 @@ impl<'a> Compiler<'a> {
             is_file,
             embeds,
             ellipsis,
-            explicit_open: self.explicit_open,
+            explicit_open: self.experiments.explicit_open,
         });
         id
     }
@@ -79,7 +80,7 @@ impl<'a> Compiler<'a> {
     /// Binds lets and aliases of a struct. Gives the labels of the lets by place.
     pub(super) fn declare_names(
         &mut self,
-        decls: &'a [ast::Decl],
+        decls: &[ast::Decl],
     ) -> std::collections::BTreeMap<usize, Label> {
         let mut lets = std::collections::BTreeMap::new();
         for (at, decl) in decls.iter().enumerate() {
@@ -98,6 +99,11 @@ impl<'a> Compiler<'a> {
                     {
                         self.bind_field_alias(&alias.field, field);
                     }
+                    if let Some(name) = field.alias.as_ref().and_then(|alias| alias.label.as_ref())
+                        && &*name.name != "_"
+                    {
+                        self.bind_label_alias(name, field);
+                    }
                 }
                 _ => {}
             }
@@ -105,16 +111,63 @@ impl<'a> Compiler<'a> {
         lets
     }
 
-    pub(super) fn bind_field_alias(&mut self, alias: &'a ast::Ident, field: &'a ast::Field) {
+    fn bind_field_alias(&mut self, alias: &ast::Ident, field: &ast::Field) {
         let binding = match &field.label.kind {
             ast::LabelKind::Ident(ident) => Binding::Field(self.program.label_of(&ident.name)),
             ast::LabelKind::String(text) => Binding::Field(self.program.regular_label(&text.value)),
-            ast::LabelKind::Interpolation(text) => Binding::Interpolated(text),
-            ast::LabelKind::Dynamic(expr) => Binding::Dynamic(expr),
+            ast::LabelKind::Interpolation(_) | ast::LabelKind::Dynamic(_) => Binding::Dynamic(None),
             // Only visible in the value: bound there.
             ast::LabelKind::Pattern(_) => return,
         };
         self.bind(alias, binding, true);
+    }
+
+    /// Compiles the labels that aliases of dynamic fields stand for.
+    fn declare_dynamic(&mut self, decls: &[ast::Decl]) {
+        for decl in decls {
+            let ast::Decl::Field(field) = decl else {
+                continue;
+            };
+            let alias = field
+                .label
+                .alias
+                .as_ref()
+                .or(field.alias.as_ref().map(|alias| &alias.field));
+            let Some(alias) = alias.filter(|alias| &*alias.name != "_") else {
+                continue;
+            };
+            let label = match &field.label.kind {
+                ast::LabelKind::Interpolation(text) => self.interpolation(text),
+                ast::LabelKind::Dynamic(expr) => self.expr(expr),
+                _ => continue,
+            };
+            if let Some(entry) = self
+                .scopes
+                .last_mut()
+                .and_then(|scope| scope.names.get_mut(&alias.name))
+            {
+                entry.binding = Binding::Dynamic(Some(label));
+            }
+        }
+    }
+
+    /// `K` of `a~(K, V)`: the label as text, visible wherever the field is.
+    fn bind_label_alias(&mut self, name: &ast::Ident, field: &ast::Field) {
+        let text = match &field.label.kind {
+            ast::LabelKind::Ident(ident) if ident.name.starts_with(['_', '#']) => {
+                self.error(
+                    REFERENCE,
+                    name.span,
+                    "label alias cannot reference definition or hidden field".to_owned(),
+                );
+                return;
+            }
+            ast::LabelKind::Ident(ident) => ident.name.clone(),
+            ast::LabelKind::String(text) => text.value.clone(),
+            // Only visible in the value: bound there.
+            _ => return,
+        };
+        self.bind(name, Binding::LabelText(text), false);
     }
 
     pub(super) fn let_label(&mut self, name: &Arc<str>) -> Label {
@@ -123,7 +176,7 @@ impl<'a> Compiler<'a> {
         Label::new(LabelKind::Let, index)
     }
 
-    pub(super) fn field(&mut self, field: &'a ast::Field) -> Option<Decl> {
+    pub(super) fn field(&mut self, field: &ast::Field) -> Option<Decl> {
         let presence = match field.constraint {
             ast::Constraint::Regular => Presence::Member,
             ast::Constraint::Required => Presence::Required,
@@ -147,16 +200,13 @@ impl<'a> Compiler<'a> {
         }
         if let Some(name) = field.alias.as_ref().and_then(|alias| alias.label.as_ref())
             && &*name.name != "_"
+            && !matches!(
+                field.label.kind,
+                ast::LabelKind::Ident(_) | ast::LabelKind::String(_)
+            )
         {
-            let binding = match &field.label.kind {
-                ast::LabelKind::Ident(ident) => Binding::LabelText(ident.name.clone()),
-                ast::LabelKind::String(text) => Binding::LabelText(text.value.clone()),
-                _ => {
-                    named = true;
-                    Binding::PatternLabel
-                }
-            };
-            self.bind(name, binding, false);
+            named = true;
+            self.bind(name, Binding::PatternLabel, false);
         }
         if let Some(alias) = &field.value_alias {
             self.bind(alias, Binding::Value, true);
@@ -220,7 +270,7 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    pub(super) fn comprehension(&mut self, comp: &'a ast::Comprehension) -> CompId {
+    pub(super) fn comprehension(&mut self, comp: &ast::Comprehension) -> CompId {
         let mut clauses = Vec::new();
         let mut scopes = 0;
         if let Some(ast::Clause::Let(_)) = comp.clauses.first() {
@@ -230,13 +280,14 @@ impl<'a> Compiler<'a> {
                 "first comprehension clause must be 'if' or 'for'".to_owned(),
             );
         }
-        for clause in &comp.clauses {
+        let mut tries = 0;
+        for (at, clause) in comp.clauses.iter().enumerate() {
             match clause {
                 ast::Clause::For(clause) => {
                     let source = self.expr(&clause.source);
                     self.push(1);
                     scopes += 1;
-                    let variable = |s: &mut Self, name: &'a ast::Ident| {
+                    let variable = |s: &mut Self, name: &ast::Ident| {
                         if &*name.name == "_" {
                             return Label::NONE;
                         }
@@ -260,10 +311,34 @@ impl<'a> Compiler<'a> {
                     self.bind(&clause.ident, Binding::Field(label), true);
                     clauses.push(Clause::Let { label, value });
                 }
-                ast::Clause::Try(clause) => self.unsupported(clause.span, "try".to_owned()),
+                ast::Clause::Try(clause) => {
+                    let Some((name, value)) = &clause.binding else {
+                        if at + 1 < comp.clauses.len() {
+                            self.error(
+                                REFERENCE,
+                                clause.span,
+                                "struct-form try clause must be the last clause in a comprehension"
+                                    .to_owned(),
+                            );
+                        }
+                        tries = 1;
+                        clauses.push(Clause::Try(None));
+                        continue;
+                    };
+                    self.trying += 1;
+                    let value = self.expr(value);
+                    self.trying -= 1;
+                    self.push(1);
+                    scopes += 1;
+                    let label = self.program.regular_label(&name.name);
+                    self.bind(name, Binding::Field(label), true);
+                    clauses.push(Clause::Try(Some((label, value))));
+                }
             }
         }
+        self.trying += tries;
         let value = self.struct_expr(&comp.value);
+        self.trying -= tries;
         for _ in 0..scopes {
             self.pop();
         }
@@ -281,7 +356,7 @@ impl<'a> Compiler<'a> {
         id
     }
 
-    pub(super) fn struct_expr(&mut self, lit: &'a ast::Struct) -> ExprId {
+    pub(super) fn struct_expr(&mut self, lit: &ast::Struct) -> ExprId {
         let id = self.struct_lit(&lit.decls, lit.span, false, 1);
         self.add(Expr::Struct(id), lit.span)
     }

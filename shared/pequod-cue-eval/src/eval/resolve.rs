@@ -15,7 +15,7 @@ impl Session<'_> {
         match program.expr(expr) {
             Expr::Field { up, label, .. } => {
                 let node = self.relative(*up)?;
-                self.lookup_apart(node, pos, *label, cond, mode)
+                self.lookup_apart(expr, node, pos, *label, cond, mode)
             }
             Expr::SelfValue { up } => match up.checked_sub(1) {
                 None => Ok(self.node),
@@ -40,7 +40,7 @@ impl Session<'_> {
                 if node == EMPTY {
                     return Ok(Some(EMPTY));
                 }
-                self.lookup_apart(node, pos, *label, cond, mode)
+                self.lookup_apart(expr, node, pos, *label, cond, mode)
             }
             Expr::Index { base, index, .. } => {
                 let node = self.node_of(*base, true)?;
@@ -52,15 +52,18 @@ impl Session<'_> {
                 let (None, Some(label)) = (self.errs, label) else {
                     return Ok(None);
                 };
-                self.lookup(node, pos, label, cond, mode)
+                let found = self.lookup(node, pos, label, cond, mode)?;
+                self.end_attempt(expr, found);
+                Ok(found)
             }
             _ => Ok(None),
         }
     }
 
     /// Looks up without being disturbed by errors that are there already.
-    pub(super) fn lookup_apart(
+    fn lookup_apart(
         &mut self,
+        expr: ExprId,
         node: NodeId,
         pos: Option<pequod_cue_syntax::Pos>,
         label: Label,
@@ -69,8 +72,31 @@ impl Session<'_> {
     ) -> Run<Option<NodeId>> {
         let saved = self.errs.take();
         let found = self.lookup(node, pos, label, cond, mode)?;
+        self.end_attempt(expr, found);
         self.errs = self.combine(self.errs, saved);
         Ok(found)
+    }
+
+    /// A reference marked `?` that leads nowhere ends the attempt (`try`) it stands in: that of the
+    /// nearest node around the one at hand, since attempts may be evaluated in between one another.
+    fn end_attempt(&mut self, expr: ExprId, found: Option<NodeId>) {
+        if found.is_some()
+            || !self.program.optional.contains(&expr)
+            || !self.errs.is_some_and(|fault| self.is_incomplete(fault))
+        {
+            return;
+        }
+        let mut next = self.node;
+        while let Some(node) = next {
+            if let Some(work) = self[node].work
+                && self[work].attempt != 0
+            {
+                let attempt = self[work].attempt as usize;
+                self.attempts[attempt] = true;
+                return;
+            }
+            next = self[node].parent;
+        }
     }
 
     pub(super) fn resolve_let(

@@ -1,0 +1,330 @@
+//! Calls: arguments are evaluated and checked against what the builtin declares.
+
+use smallvec::SmallVec;
+
+use crate::builtin::{Builtin, Call};
+use crate::kind::Kind;
+use crate::program::{Expr, ExprId};
+use crate::sched::{Cond, Mode};
+use crate::session::{Run, Session};
+use crate::value::{Arg, FaultCode, FaultId, Validator, ValidatorId, Value};
+
+impl Session<'_> {
+    pub(crate) fn bare_validator(&mut self, builtin: u32) -> Option<Value> {
+        let b = self.program.builtins[builtin as usize];
+        if b.params.len() != 1 || !(b.result == Kind::BOOL || b.result == Kind::BOTTOM) {
+            return None;
+        }
+        Some(self.add_validator(Validator {
+            builtin,
+            args: SmallVec::new(),
+            call: None,
+        }))
+    }
+
+    fn add_validator(&mut self, validator: Validator) -> Value {
+        let id = u32::try_from(self.validators.len()).unwrap_or(u32::MAX);
+        self.validators.push(validator);
+        Value::Validator(ValidatorId(id))
+    }
+
+    /// A validator that looks at the value as a whole and takes over the check of fields.
+    pub(crate) fn is_open_validator(&self, value: Value) -> bool {
+        match value {
+            Value::Validator(id) => {
+                let builtin = self.validators[id.at()].builtin;
+                self.program.builtins[builtin as usize].non_concrete
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn eval_call(
+        &mut self,
+        expr: ExprId,
+        function: ExprId,
+        args: &[ExprId],
+        cond: Cond,
+        mode: Mode,
+    ) -> Run<Option<Value>> {
+        let callee = self.value(function, Cond::SCALAR, Mode::Yield)?;
+        let builtin = match callee {
+            Some(Value::Builtin(builtin)) => builtin,
+            Some(Value::Fault(_)) => return Ok(callee),
+            Some(Value::Validator(id)) if self.validators[id.at()].call.is_none() => {
+                let builtin = self.validators[id.at()].builtin;
+                if self.program.builtins[builtin as usize].validates(args.len()) {
+                    let value = Validator {
+                        builtin,
+                        args: SmallVec::new(),
+                        call: Some(expr),
+                    };
+                    return Ok(Some(self.add_validator(value)));
+                }
+                builtin
+            }
+            Some(other) => {
+                let kind = self.kind(other);
+                let pos = Some(self.program.span(function).pos());
+                let (code, what) = if !self.is_concrete(other) && kind.meets(Kind::FUNC) {
+                    (
+                        FaultCode::Incomplete,
+                        "cannot call non-concrete value {} (type {})",
+                    )
+                } else {
+                    (FaultCode::Eval, "cannot call non-function {} (type {})")
+                };
+                self.add_err_coded(
+                    code,
+                    what,
+                    [Arg::Expr(function), Arg::Kind(kind)],
+                    pos,
+                    self.node,
+                );
+                return Ok(None);
+            }
+            None => return Ok(None),
+        };
+        let b = self.program.builtins[builtin as usize];
+        if b.name == "error" && b.package.is_empty() {
+            return self.call_error(expr, args);
+        }
+        let saved_close = self.close;
+        self.close.from_def = false;
+        self.close.from_embed = false;
+        let mut values: SmallVec<[Value; 4]> = SmallVec::new();
+        for arg in args {
+            let saved = self.errs.take();
+            let value = if b.non_concrete {
+                self.eval(*arg, cond, mode)?
+            } else {
+                let needs = cond
+                    .or(Cond::FIELD_SET)
+                    .or(Cond::SCALAR)
+                    .or(Cond::DISJUNCTION);
+                self.value(*arg, needs, mode)?
+            };
+            match value {
+                None if self.errs.is_none() => self.add_err_coded(
+                    FaultCode::Incomplete,
+                    "argument {} of call is incomplete",
+                    [Arg::Expr(*arg)],
+                    Some(self.program.span(*arg).pos()),
+                    self.node,
+                ),
+                None => {}
+                Some(Value::Fault(fault)) => self.add_err(fault),
+                Some(value) => values.push(value),
+            }
+            self.errs = self.combine(saved, self.errs);
+        }
+        self.close.from_def = saved_close.from_def;
+        self.close.from_embed = saved_close.from_embed;
+        if self.errs.is_some() {
+            return Ok(None);
+        }
+        if b.validates(values.len()) {
+            let args = values.into_iter().collect();
+            return Ok(Some(self.add_validator(Validator {
+                builtin,
+                args,
+                call: Some(expr),
+            })));
+        }
+        self.at(expr);
+        let result = self.call_builtin(b, &values, Some(expr), false)?;
+        match result {
+            Some(Value::Fault(cause)) => {
+                let code = self[cause].code;
+                let fault = self.new_fault(
+                    code,
+                    "error in call to {}",
+                    [Arg::Text(b.full_name())],
+                    self.pos,
+                    self.node,
+                );
+                let problem = self[fault].problems[0] as usize;
+                self.problems[problem].cause = Some(cause);
+                Ok(Some(Value::Fault(fault)))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Checks arguments and calls. An error the function raised comes as a value.
+    fn call_builtin(
+        &mut self,
+        b: &'static Builtin,
+        values: &[Value],
+        expr: Option<ExprId>,
+        validates: bool,
+    ) -> Run<Option<Value>> {
+        self.step()?;
+        let wanted = b.params.len();
+        if values.len() > wanted || values.len() < wanted - b.optional {
+            let what = if values.len() > wanted {
+                "too many arguments in call to {} (have {}, want {})"
+            } else {
+                "not enough arguments in call to {} (have {}, want {})"
+            };
+            let args = [
+                Arg::Text(b.full_name()),
+                Arg::Count(values.len() as u64),
+                Arg::Count(wanted as u64),
+            ];
+            self.add_err_coded(FaultCode::Eval, what, args, self.pos, self.node);
+            return Ok(None);
+        }
+        let mut args: SmallVec<[Value; 4]> = SmallVec::new();
+        for (at, value) in values.iter().enumerate() {
+            if let Some(fault) = self.as_fault(*value) {
+                return Ok(Some(Value::Fault(fault)));
+            }
+            let kind = self.kind(*value);
+            if !kind.meets(b.params[at]) {
+                let args = [
+                    Arg::Value(*value),
+                    Arg::Kind(kind),
+                    Arg::Kind(b.params[at]),
+                    Arg::Count(at as u64 + 1),
+                    Arg::Text(b.full_name()),
+                ];
+                self.add_err_coded(
+                    FaultCode::Eval,
+                    "cannot use {} (type {}) as {} in argument {} to {}",
+                    args,
+                    self.pos,
+                    self.node,
+                );
+                return Ok(None);
+            }
+            if b.non_concrete {
+                args.push(*value);
+                continue;
+            }
+            let content = self.unwrap(*value);
+            match content {
+                Some(content) if self.is_concrete(content) => args.push(content),
+                _ => {
+                    let args = [Arg::Count(at as u64 + 1)];
+                    self.add_err_coded(
+                        FaultCode::Incomplete,
+                        "non-concrete argument {}",
+                        args,
+                        self.pos,
+                        self.node,
+                    );
+                    return Ok(self.errs.take().map(Value::Fault));
+                }
+            }
+        }
+        let saved_close = self.close;
+        self.close.from_def = false;
+        self.close.from_embed = false;
+        let saved_errs = self.errs.take();
+        let mut call = Call {
+            session: self,
+            builtin: b,
+            args,
+            validates,
+            expr,
+        };
+        let result = (b.run)(&mut call)?;
+        self.close.from_def = saved_close.from_def;
+        self.close.from_embed = saved_close.from_embed;
+        let raised = std::mem::replace(&mut self.errs, saved_errs);
+        Ok(match raised {
+            Some(fault) => Some(Value::Fault(fault)),
+            None => result,
+        })
+    }
+
+    /// `error("…")`: an error of the author's words.
+    fn call_error(&mut self, expr: ExprId, args: &[ExprId]) -> Run<Option<Value>> {
+        let [arg] = args else {
+            let what = if args.is_empty() {
+                "not enough arguments in call to error (have {}, want 1)"
+            } else {
+                "too many arguments in call to error (have {}, want 1)"
+            };
+            self.add_err_coded(
+                FaultCode::Eval,
+                what,
+                [Arg::Count(args.len() as u64)],
+                self.pos,
+                self.node,
+            );
+            return Ok(None);
+        };
+        let mut text = String::new();
+        let program = self.program.clone();
+        match program.expr(*arg) {
+            Expr::Interpolation { parts, .. } => {
+                for (at, part) in parts.iter().enumerate() {
+                    let saved = self.errs.take();
+                    let value = self.value(*part, Cond::SCALAR, Mode::Finalize)?;
+                    self.errs = saved;
+                    match value {
+                        Some(Value::Str(sym)) => text.push_str(self.text(sym)),
+                        Some(Value::Fault(_)) | None if at % 2 == 1 => {
+                            text.push_str(self.source_of(*part));
+                        }
+                        Some(value) => text.push_str(&self.show(value)),
+                        None => {}
+                    }
+                }
+            }
+            _ => {
+                let value = self.value(*arg, Cond::SCALAR, Mode::Finalize)?;
+                match value {
+                    Some(Value::Str(sym)) => text.push_str(self.text(sym)),
+                    Some(Value::Fault(_)) => return Ok(value),
+                    Some(other) => {
+                        self.type_error(other, Kind::STRING, *arg);
+                        return Ok(None);
+                    }
+                    None => return Ok(None),
+                }
+            }
+        }
+        let pos = Some(self.program.span(expr).pos());
+        let fault = self.new_fault(FaultCode::User, "{}", [Arg::Text(text)], pos, self.node);
+        Ok(Some(Value::Fault(fault)))
+    }
+
+    /// An error if a value does not satisfy a validator.
+    pub(crate) fn run_validator(&mut self, validator: Value, value: Value) -> Run<Option<FaultId>> {
+        let Value::Validator(id) = validator else {
+            return Ok(None);
+        };
+        let Validator {
+            builtin,
+            args,
+            call,
+        } = self.validators[id.at()].clone();
+        let b = self.program.builtins[builtin as usize];
+        let mut values: SmallVec<[Value; 4]> = SmallVec::new();
+        values.push(value);
+        values.extend(args);
+        let saved = self.errs.take();
+        let result = self.call_builtin(b, &values, call, true)?;
+        let raised = std::mem::replace(&mut self.errs, saved);
+        let cause = match (result, raised) {
+            (_, Some(fault)) | (Some(Value::Fault(fault)), None) => Some(fault),
+            (Some(Value::Bool(true)) | None, None) => return Ok(None),
+            (Some(_), None) => None,
+        };
+        let code = cause.map_or(FaultCode::Eval, |cause| self[cause].code);
+        let shown = self.show_validator(id);
+        let fault = self.new_fault(
+            code,
+            "invalid value {} (does not satisfy {})",
+            [Arg::Value(value), Arg::Text(shown)],
+            self.pos,
+            self.node,
+        );
+        let problem = self[fault].problems[0] as usize;
+        self.problems[problem].cause = cause;
+        Ok(Some(fault))
+    }
+}
