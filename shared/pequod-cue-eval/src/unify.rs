@@ -381,6 +381,8 @@ impl Session<'_> {
                     }
                 }
             }
+            // An error that was found before stays.
+            Some(Value::Fault(_)) => {}
             _ => self[node].base = self.residue(work)?,
         }
         Ok(())
