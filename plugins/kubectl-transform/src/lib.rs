@@ -11,6 +11,7 @@ pub mod cli;
 pub mod controller;
 pub mod engine;
 pub mod facts;
+mod graphs;
 pub mod input;
 mod verbs;
 

@@ -2,6 +2,7 @@
 //!
 //! * [`transform`]: what a person writes;
 //! * [`resource_graph`]: what a Transform was rendered to, and how far its execution is;
+//! * [`packed`]: graphs that are too big to lie in the open;
 //! * [`solution`]: an application as one object;
 //! * [`policy`]: CUE policies for the admission webhook;
 //! * [`node`]: the words shared by a rendered node, its record in a ResourceGraph, and the CUE module contract;
@@ -11,6 +12,7 @@
 
 pub mod names;
 pub mod node;
+pub mod packed;
 pub mod policy;
 pub mod resource_graph;
 pub mod solution;

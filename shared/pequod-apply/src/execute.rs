@@ -29,8 +29,8 @@ use crate::live::Live;
 use crate::metrics::{ControllerLabels, Metrics, PassLabels};
 use crate::objects::{Objects, Rendered};
 use crate::ownership::Owner;
-use crate::packed;
 use crate::store::{Store, StoreError};
+use pequod_api::packed;
 
 pub(crate) use summary::Summary;
 
@@ -294,7 +294,7 @@ impl Executor {
             return Ok(());
         }
         let kind = self.graph_kind().await?;
-        let closed = packed::close_status(&run.ledger.status)?;
+        let closed = packed::close_status(&run.ledger.status).map_err(StoreError::from)?;
         for last in [false, true] {
             let version = run.ledger.version();
             let status = &closed;
@@ -411,7 +411,7 @@ fn read(owner: &Owner, found: Value) -> Result<ResourceGraph, ReconcileError> {
             graph: owner.clone(),
             source,
         })?;
-    packed::open(&mut graph)?;
+    packed::open(&mut graph).map_err(StoreError::from)?;
     Ok(graph)
 }
 

@@ -4,7 +4,6 @@
 //! | --- | --- |
 //! | [`objects`] | what a node's object is now: asked through a trait, since this crate knows no CUE |
 //! | [`store`] | the objects of a graph as chunked, compressed Secrets |
-//! | [`packed`] | graphs that are too big to lie in the open |
 //! | [`publish`] | writing a graph so that a crash at any point leaves the old one or the new one |
 //! | [`plan`] | what applying would change, field by field, without changing anything |
 //! | [`execute`] | a reconcile pass: apply what may go, read what became of it, prune, write the status once |
@@ -24,7 +23,6 @@ pub mod live;
 pub mod metrics;
 pub mod objects;
 pub mod ownership;
-pub mod packed;
 pub mod plan;
 pub mod publish;
 pub mod readiness;

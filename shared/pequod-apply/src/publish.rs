@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 
 use crate::execute::graph_ref;
 use crate::ownership::Owner;
-use crate::packed;
 use crate::store::{Store, StoreError, pack};
+use pequod_api::packed;
 
 /// A graph to be written.
 #[derive(Debug, Clone)]

@@ -46,6 +46,9 @@ pub enum StoreError {
         /// Its name.
         name: String,
     },
+    /// A part of the graph is not what was written.
+    #[error(transparent)]
+    Packed(#[from] pequod_api::packed::Damaged),
     /// What was read is not what was written.
     #[error("the stored objects are damaged: {0}")]
     Damaged(String),

@@ -12,7 +12,7 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource as _};
 use pequod_api::names::{LABEL_PART_OF, PART_OF};
-use pequod_api::{ObjectRef, ResourceGraph, Solution, SolutionSpec, Transform};
+use pequod_api::{ObjectRef, ResourceGraph, Solution, SolutionSpec, Transform, packed};
 use pequod_policy::stamp::Keys;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -140,19 +140,10 @@ impl Controller {
             events.clone(),
             stop.clone(),
         ));
-        let targets = |graph: ResourceGraph| {
-            let namespace = graph.metadata.namespace.unwrap_or_default();
-            let inventory = graph
-                .status
-                .map(|status| status.inventory)
-                .unwrap_or_default();
-            let targets = inventory.into_iter().map(|item| item.target).collect();
-            ((namespace, graph.spec.source.transform), targets)
-        };
         let graphs = Api::<ResourceGraph>::all(client());
         tokio::spawn(watch::typed(
             graphs,
-            targets,
+            inventory_of,
             Event::Graph,
             events.clone(),
             stop.clone(),
@@ -164,6 +155,17 @@ impl Controller {
             stop.clone(),
         ));
     }
+}
+
+/// The Transform that the graph belongs to, and every object that it may have made.
+fn inventory_of(mut graph: ResourceGraph) -> (Name, Vec<ObjectRef>) {
+    if let Err(error) = packed::open(&mut graph) {
+        tracing::warn!(graph = ?graph.metadata.name, %error, "its inventory cannot be read");
+    }
+    let namespace = graph.metadata.namespace.unwrap_or_default();
+    let inventory = graph.status.map(|status| status.inventory);
+    let targets = inventory.into_iter().flatten().map(|item| item.target);
+    ((namespace, graph.spec.source.transform), targets.collect())
 }
 
 /// Reports the stamp keys whenever they change; none, while there is no Secret.
@@ -568,5 +570,44 @@ impl Worker {
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inventory_of_a_graph_that_is_too_big_to_lie_in_the_open_is_read_too() {
+        let item = |n: usize| {
+            serde_json::json!({
+                "node": format!("node-{n}"),
+                "target": {"apiVersion": "v1", "kind": "ConfigMap", "namespace": "shop", "name": format!("map-{n}")},
+            })
+        };
+        let mut graph: ResourceGraph = serde_json::from_value(serde_json::json!({
+            "apiVersion": "platform.pequod.io/v1alpha1",
+            "kind": "ResourceGraph",
+            "metadata": {"name": "big", "namespace": "shop"},
+            "spec": {
+                "source": {"transform": "big", "generation": 1, "moduleDigest": "", "renderDigest": ""},
+                "serviceAccountName": "default",
+                "store": {"digest": "", "count": 0, "chunks": []},
+            },
+            "status": {"inventory": (0..3000).map(item).collect::<Vec<_>>()},
+        }))
+        .unwrap();
+        graph.status = graph
+            .status
+            .map(|status| packed::close_status(&status).unwrap());
+        assert!(
+            graph
+                .status
+                .as_ref()
+                .is_some_and(|status| status.inventory.is_empty())
+        );
+        let (name, targets) = inventory_of(graph);
+        assert_eq!(name, ("shop".to_owned(), "big".to_owned()));
+        assert_eq!(targets.len(), 3000);
     }
 }

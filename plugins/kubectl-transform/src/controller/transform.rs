@@ -24,7 +24,7 @@ use pequod_api::resource_graph::GraphSource;
 use pequod_api::{CueRefType, ResourceGraph, Transform};
 use pequod_apply::ownership::Owner;
 use pequod_apply::store::StoreError;
-use pequod_apply::{PlanRequest, Publication, packed, plan, publish};
+use pequod_apply::{PlanRequest, Publication, plan, publish};
 use pequod_kube::events::Events;
 use pequod_kube::retry::Backoff;
 use pequod_kube::{ApiError, Cluster, ConnectError};
@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use super::facts::Facts;
 use super::metrics::Metrics;
 use crate::engine;
+use crate::graphs::opened;
 use known::Known;
 use status::Outcome;
 
@@ -239,7 +240,7 @@ impl Shared {
             .await
             .map_err(|error| ApiError::new(format!("get ResourceGraph {name}"), &error))?;
         let uid = transform.uid();
-        Ok(found.map(packed::opened).filter(|graph| {
+        Ok(found.map(opened).filter(|graph| {
             graph
                 .owner_references()
                 .iter()

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use kube::Api;
 use pequod_api::node::NodeId;
 use pequod_api::{DependencyWhen, ResourceGraph};
-use pequod_apply::packed;
 use pequod_apply::store::{Store, StoreError};
 use pequod_cli::{Exit, Failure, Format, KubectlArgs, Printer, to_json, to_yaml};
 use pequod_diag::{Code, Diagnostic, Place};
 
 use super::masked;
 use crate::cli::{GraphArgs, GraphFormat};
+use crate::graphs::opened;
 
 pub(crate) async fn run(kubectl: &KubectlArgs, args: GraphArgs) -> Result<Exit, Failure> {
     let cluster = kubectl.connect().await?;
@@ -19,7 +19,7 @@ pub(crate) async fn run(kubectl: &KubectlArgs, args: GraphArgs) -> Result<Exit, 
     let name = &args.name;
     let api: Api<ResourceGraph> = Api::namespaced(cluster.client().clone(), namespace);
     let graph =
-        api.get(name).await.map(packed::opened).map_err(|error| {
+        api.get(name).await.map(opened).map_err(|error| {
             Failure::api(format!("get ResourceGraph {namespace}/{name}"), &error)
         })?;
     let mut printer = Printer::new(Format::Table);

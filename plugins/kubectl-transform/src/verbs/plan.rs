@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use kube::Api;
 use pequod_api::{ResourceGraph, Transform};
 use pequod_apply::ownership::Owner;
-use pequod_apply::{Action, NodeChange, Plan, packed};
+use pequod_apply::{Action, NodeChange, Plan};
 use pequod_cli::{Exit, Failure, KubectlArgs, Paint, Printer};
 use pequod_diag::Diagnostic;
 use pequod_kube::{Access, Cluster};
@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::vet;
 use crate::cli::PlanArgs;
 use crate::controller::transform::plan_of;
+use crate::graphs::opened;
 use crate::{engine, input};
 
 #[derive(Serialize)]
@@ -93,7 +94,7 @@ async fn existing(cluster: &Cluster, owner: &Owner) -> Result<Option<ResourceGra
     let api: Api<ResourceGraph> = Api::namespaced(cluster.client().clone(), &owner.namespace);
     api.get_opt(&owner.name)
         .await
-        .map(|found| found.map(packed::opened))
+        .map(|found| found.map(opened))
         .map_err(|error| Failure::api(format!("get ResourceGraph {owner}"), &error))
 }
 

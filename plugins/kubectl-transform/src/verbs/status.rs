@@ -6,12 +6,12 @@ use futures::StreamExt as _;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 use pequod_api::{ResourceGraph, Transform};
-use pequod_apply::packed;
 use pequod_cli::{Exit, Failure, Format, KubectlArgs, Printer};
 use serde::Serialize;
 
 use super::tree;
 use crate::cli::StatusArgs;
+use crate::graphs::opened;
 
 /// Both objects: what `-o json` and `-o yaml` print.
 #[derive(Serialize)]
@@ -68,7 +68,7 @@ async fn both(client: &Client, namespace: &str, name: &str) -> Result<Both, Fail
             graphs
                 .get_opt(&reference.name)
                 .await
-                .map(|found| found.map(packed::opened))
+                .map(|found| found.map(opened))
                 .map_err(|error| Failure::api(what(), &error))?
         }
     };

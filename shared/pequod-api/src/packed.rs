@@ -9,17 +9,29 @@ use std::io::Read as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pequod_api::resource_graph::{InventoryItem, NodeStatus, ResourceGraphStatus};
-use pequod_api::{NodeId, ResourceGraph, ResourceGraphSpec};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{MAX_BYTES, StoreError};
+use crate::resource_graph::{InventoryItem, NodeStatus, ResourceGraphStatus};
+use crate::{NodeId, ResourceGraph, ResourceGraphSpec};
 
 /// From how many bytes of JSON on the parts of a graph are packed: two parts of this size and their managed fields
 /// stay well below the limit.
 const OPEN: usize = 256 * 1024;
 const LEVEL: i32 = 6;
+/// What is packed may unpack to this many bytes and no more: nobody's memory is filled by an object of a megabyte.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What was packed cannot be read, or what should be packed cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the packed part of a ResourceGraph is damaged: {0}")]
+pub struct Damaged(String);
+
+impl Damaged {
+    fn by(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,7 +41,10 @@ struct State {
 }
 
 /// Unpacks what is packed of a graph. Everything that reads one must call this first.
-pub fn open(graph: &mut ResourceGraph) -> Result<(), StoreError> {
+///
+/// # Errors
+/// What is packed is no base64 of a zstd frame of JSON, or unpacks to too much.
+pub fn open(graph: &mut ResourceGraph) -> Result<(), Damaged> {
     if let Some(text) = graph.spec.packed_nodes.take() {
         graph.spec.nodes = unpack(&text)?;
     }
@@ -43,16 +58,11 @@ pub fn open(graph: &mut ResourceGraph) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The same for those that only show a graph: one that cannot be unpacked is shown as it is, without nodes.
-pub fn opened(mut graph: ResourceGraph) -> ResourceGraph {
-    if let Err(error) = open(&mut graph) {
-        tracing::warn!(%error, "a ResourceGraph cannot be unpacked");
-    }
-    graph
-}
-
 /// Packs the nodes, if they are many.
-pub(crate) fn close_spec(spec: &mut ResourceGraphSpec) -> Result<(), StoreError> {
+///
+/// # Errors
+/// The nodes cannot be written as JSON.
+pub fn close_spec(spec: &mut ResourceGraphSpec) -> Result<(), Damaged> {
     if let Some(text) = pack_if_big(&spec.nodes)? {
         spec.packed_nodes = Some(text);
         spec.nodes = Vec::new();
@@ -60,10 +70,11 @@ pub(crate) fn close_spec(spec: &mut ResourceGraphSpec) -> Result<(), StoreError>
     Ok(())
 }
 
-/// The status as it is written.
-pub(crate) fn close_status(
-    status: &ResourceGraphStatus,
-) -> Result<ResourceGraphStatus, StoreError> {
+/// The status as it is written: states and inventory packed, if they are many.
+///
+/// # Errors
+/// The status cannot be written as JSON.
+pub fn close_status(status: &ResourceGraphStatus) -> Result<ResourceGraphStatus, Damaged> {
     let state = State {
         node_status: status.node_status.clone(),
         inventory: status.inventory.clone(),
@@ -80,26 +91,24 @@ pub(crate) fn close_status(
     })
 }
 
-fn pack_if_big(value: &impl Serialize) -> Result<Option<String>, StoreError> {
-    let damaged = |what: &dyn std::fmt::Display| StoreError::Damaged(what.to_string());
-    let json = serde_json::to_vec(value).map_err(|e| damaged(&e))?;
+fn pack_if_big(value: &impl Serialize) -> Result<Option<String>, Damaged> {
+    let json = serde_json::to_vec(value).map_err(Damaged::by)?;
     if json.len() <= OPEN {
         return Ok(None);
     }
-    let frame = zstd::encode_all(json.as_slice(), LEVEL).map_err(|e| damaged(&e))?;
+    let frame = zstd::encode_all(json.as_slice(), LEVEL).map_err(Damaged::by)?;
     Ok(Some(STANDARD.encode(frame)))
 }
 
-fn unpack<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
-    let damaged = |what: &dyn std::fmt::Display| StoreError::Damaged(what.to_string());
-    let frame = STANDARD.decode(text).map_err(|e| damaged(&e))?;
-    let decoder = zstd::Decoder::new(frame.as_slice()).map_err(|e| damaged(&e))?;
+fn unpack<T: DeserializeOwned>(text: &str) -> Result<T, Damaged> {
+    let frame = STANDARD.decode(text).map_err(Damaged::by)?;
+    let decoder = zstd::Decoder::new(frame.as_slice()).map_err(Damaged::by)?;
     let mut json = Vec::new();
     decoder
-        .take(MAX_BYTES as u64)
+        .take(MAX_BYTES)
         .read_to_end(&mut json)
-        .map_err(|e| damaged(&e))?;
-    serde_json::from_slice(&json).map_err(|e| damaged(&e))
+        .map_err(Damaged::by)?;
+    serde_json::from_slice(&json).map_err(Damaged::by)
 }
 
 #[cfg(test)]
