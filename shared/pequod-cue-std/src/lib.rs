@@ -11,11 +11,14 @@
 //! Packages and functions that are not there are not in the table, and the evaluator says so
 //! ([`PACKAGES`] names all that exist in the language).
 
+mod bits;
 mod crypto;
+mod csv;
 mod datum;
 mod encoding;
 mod function;
 mod gofmt;
+mod html;
 mod json;
 mod list;
 mod math;
@@ -72,14 +75,20 @@ pub const PACKAGES: &[&str] = &[
 /// The functions of a package; nothing if it has none here.
 pub fn functions(package: &str) -> &'static [Function] {
     match package {
+        "crypto/hmac" => crypto::HMAC,
+        "crypto/md5" => crypto::MD5,
+        "crypto/sha1" => crypto::SHA1,
         "crypto/sha256" => crypto::SHA256,
         "crypto/sha512" => crypto::SHA512,
         "encoding/base64" => encoding::BASE64,
+        "encoding/csv" => csv::FUNCTIONS,
         "encoding/hex" => encoding::HEX,
         "encoding/json" => json::FUNCTIONS,
         "encoding/yaml" => yaml::FUNCTIONS,
+        "html" => html::FUNCTIONS,
         "list" => list::FUNCTIONS,
         "math" => math::FUNCTIONS,
+        "math/bits" => bits::FUNCTIONS,
         "net" => net::FUNCTIONS,
         "path" => path::FUNCTIONS,
         "regexp" => regexp::FUNCTIONS,
@@ -95,6 +104,9 @@ pub fn functions(package: &str) -> &'static [Function] {
 /// The constants of a package.
 pub fn constants(package: &str) -> &'static [Const] {
     match package {
+        "crypto/hmac" => crypto::HMAC_CONSTANTS,
+        "crypto/md5" => crypto::MD5_CONSTANTS,
+        "crypto/sha1" => crypto::SHA1_CONSTANTS,
         "crypto/sha256" => crypto::SHA256_CONSTANTS,
         "crypto/sha512" => crypto::SHA512_CONSTANTS,
         "list" => list::CONSTANTS,

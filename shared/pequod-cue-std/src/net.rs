@@ -1,5 +1,7 @@
 //! `net`: addresses, host names and escapes.
 
+mod url;
+
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use num_bigint::{BigInt, Sign};
@@ -103,10 +105,16 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         Ok(Datum::text(if host.contains([':', '%']) { format!("[{host}]:{port}") } else { format!("{host}:{port}") }))
     };
     "FQDN" (String) -> "bool" = |a| Ok(Datum::Bool(is_domain(a.text(0)?)));
-    "PathEscape" (String) -> "string" = |a| Ok(Datum::text(escape(a.text(0)?, b"$&+=:@")));
-    "QueryEscape" (String) -> "string" = |a| Ok(Datum::text(escape(a.text(0)?, b"").replace("%20", "+")));
-    "PathUnescape" (String) -> "string" = |a| unescape(a.text(0)?, false);
-    "QueryUnescape" (String) -> "string" = |a| unescape(a.text(0)?, true);
+    "URL" (String) -> "bool" = |a| url::is_absolute(a.text(0)?).map(|_| Datum::Bool(true));
+    "AbsURL" (String) -> "bool" = |a| if url::is_absolute(a.text(0)?)? {
+        Ok(Datum::Bool(true))
+    } else {
+        Err(Fault::error("URL is not absolute"))
+    };
+    "PathEscape" (String) -> "string" = |a| Ok(Datum::text(url::escape(a.text(0)?, b"$&+=:@")));
+    "QueryEscape" (String) -> "string" = |a| Ok(Datum::text(url::escape(a.text(0)?, b"").replace("%20", "+")));
+    "PathUnescape" (String) -> "string" = |a| url::unescape(a.text(0)?, false);
+    "QueryUnescape" (String) -> "string" = |a| url::unescape(a.text(0)?, true);
 ];
 
 fn parse(text: &str) -> Result<IpAddr> {
@@ -337,50 +345,4 @@ fn is_domain(text: &str) -> bool {
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         })
-}
-
-fn escape(text: &str, also_plain: &[u8]) -> String {
-    use std::fmt::Write as _;
-    text.bytes()
-        .fold(String::with_capacity(text.len()), |mut out, byte| {
-            if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || also_plain.contains(&byte)
-            {
-                out.push(char::from(byte));
-            } else {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "%{byte:02X}");
-            }
-            out
-        })
-}
-
-fn unescape(text: &str, plus_is_space: bool) -> Result {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'%' => {
-                let digit = |at: usize| {
-                    after
-                        .get(at)
-                        .and_then(|&byte| char::from(byte).to_digit(16))
-                };
-                let Some((high, low)) = digit(0).zip(digit(1)) else {
-                    let shown: String = std::iter::once('%')
-                        .chain(after.iter().take(2).map(|&byte| char::from(byte)))
-                        .collect();
-                    return Err(Fault::error(format!(
-                        "invalid URL escape {}",
-                        quote(&shown)
-                    )));
-                };
-                out.push(u8::try_from(high << 4 | low).unwrap_or(0));
-                rest = &after[2..];
-            }
-            b'+' if plus_is_space => out.push(b' '),
-            _ => out.push(byte),
-        }
-    }
-    Ok(Datum::text(String::from_utf8_lossy(&out).into_owned()))
 }

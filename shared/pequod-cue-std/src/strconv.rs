@@ -1,5 +1,7 @@
 //! `strconv`
 
+mod float;
+
 use num_bigint::{BigInt, Sign};
 use num_traits::Num as _;
 use pequod_cue_num::Decimal;
@@ -8,6 +10,8 @@ use pequod_cue_syntax::literal::{Number, unquote};
 use crate::datum::Datum;
 use crate::function::{Args, Const, Fault, Function, Result, constants, functions};
 use crate::gofmt::{Plain, is_graphic, is_print, quote, quoted};
+
+pub(crate) use float::datum as float_datum;
 
 pub(crate) const CONSTANTS: &[Const] = constants!["IntSize" = "64";];
 
@@ -34,6 +38,20 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
     "Atoi" (String) -> "int" = |a| {
         let text = a.text(0)?;
         integer(text, 10).map(|value| Datum::big(&value)).ok_or_else(|| failed("Atoi", text, "invalid syntax"))
+    };
+    "FormatFloat" (Number, Data, Int, Int) -> "string" = |a| {
+        let format = match a.datum(1)? {
+            Datum::String(text) => match text.as_bytes() {
+                [format] => *format,
+                _ => return Err(Fault::error("expected single character string")),
+            },
+            Datum::Int(_) => {
+                let format = a.int(1)?;
+                u8::try_from(format).map_err(|_| Fault::error(format!("format value {format} out of range [0, 255]")))?
+            }
+            other => return Err(Fault::error(format!("unexpected kind {}", other.kind()))),
+        };
+        float::format(a.float(0)?, format, a.int(2)?, a.int(3)?).map(Datum::text)
     };
     "FormatUint" (Int, Int) -> "string" = |a| format_int(a);
     "FormatInt" (Int, Int) -> "string" = |a| format_int(a);
@@ -75,16 +93,18 @@ fn parse_float(text: &str, bits: i64) -> Result {
     if value.is_infinite() {
         return Err(failed("ParseFloat", text, "value out of range"));
     }
-    let shown = if bits == 32 {
+    let value = if bits == 32 {
         let narrow: f32 = text
             .parse()
             .map_err(|_| failed("ParseFloat", text, "invalid syntax"))?;
-        f64::from(narrow).to_string()
+        if narrow.is_infinite() {
+            return Err(failed("ParseFloat", text, "value out of range"));
+        }
+        f64::from(narrow)
     } else {
-        value.to_string()
+        value
     };
-    let decimal = Decimal::parse(&shown).map_err(|error| Fault::error(error.to_string()))?;
-    Ok(Datum::Float(decimal))
+    float_datum(value)
 }
 
 /// A whole number in a base; base 0 means that a prefix says it, and underscores are allowed.

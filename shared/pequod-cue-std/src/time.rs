@@ -1,5 +1,8 @@
-//! `time`: durations and the common layouts. Layouts in general are not here.
+//! `time`: durations and moments.
 
+mod layout;
+
+use self::layout::Civil;
 use crate::datum::Datum;
 use crate::function::{Const, Fault, Function, Result, constants, functions};
 use crate::gofmt::quote;
@@ -49,21 +52,33 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
     "Duration" (String) -> "bool" = |a| parse_duration(a.text(0)?).map(|_| Datum::Bool(true));
     "ParseDuration" (String) -> "int" = |a| Ok(Datum::int(parse_duration(a.text(0)?)?));
     "FormatDuration" (Int) -> "string" = |a| Ok(Datum::text(format_duration(a.int(0)?)));
-    "Time" (String) -> "bool" = |a| moment(a.text(0)?).map(|_| Datum::Bool(true));
-    "Format" (String, String) -> "bool" = |a| {
-        let (value, layout) = (a.text(0)?, a.text(1)?);
-        let valid = match &**layout {
-            "2006-01-02T15:04:05Z07:00" | "2006-01-02T15:04:05.999999999Z07:00" => moment(value).is_ok(),
-            "2006-01-02" => date(value).is_some_and(|(_, rest)| rest.is_empty()),
-            "15:04" => clock(value, false).is_some_and(|(_, rest)| rest.is_empty()),
-            _ => return Err(Fault::unsupported(format!("the time layout {}", quote(layout)))),
-        };
-        if valid { Ok(Datum::Bool(true)) } else { Err(invalid(value)) }
+    "Time" (String) -> "bool" = |a| is_time(NANO, a.text(0)?);
+    "Format" (String, String) -> "bool" = |a| is_time(a.text(1)?, a.text(0)?);
+    "FormatString" (String, String) -> "string" = |a| {
+        let time = read(NANO, a.text(1)?)?;
+        Ok(Datum::text(layout::format(&time, a.text(0)?)))
     };
-    "ToUnix" (String) -> "int" = |a| Ok(Datum::int(moment(a.text(0)?)?.seconds));
+    "Parse" (String, String) -> "string" = |a| {
+        let time = read(a.text(0)?, a.text(1)?)?;
+        Ok(Datum::text(utc(time.seconds(), time.nanosecond)))
+    };
+    "Split" (String) -> "struct" = |a| {
+        let time = read(NANO, a.text(0)?)?;
+        let fields = [
+            ("year", time.year),
+            ("month", time.month),
+            ("day", time.day),
+            ("hour", time.hour),
+            ("minute", time.minute),
+            ("second", time.second),
+            ("nanosecond", time.nanosecond),
+        ];
+        Ok(Datum::Struct(fields.map(|(name, value)| (name.into(), Datum::int(value))).to_vec()))
+    };
+    "ToUnix" (String) -> "int" = |a| Ok(Datum::int(read(NANO, a.text(0)?)?.seconds()));
     "ToUnixNano" (String) -> "int" = |a| {
-        let moment = moment(a.text(0)?)?;
-        Ok(Datum::int(moment.seconds.wrapping_mul(1_000_000_000).wrapping_add(moment.nanoseconds)))
+        let time = read(NANO, a.text(0)?)?;
+        Ok(Datum::int(time.seconds().wrapping_mul(1_000_000_000).wrapping_add(time.nanosecond)))
     };
     "Unix" (Int, Int) -> "string" = |a| {
         let nanoseconds = i128::from(a.int(0)?) * 1_000_000_000 + i128::from(a.int(1)?);
@@ -73,77 +88,38 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
     };
 ];
 
-fn invalid(value: &str) -> Fault {
-    Fault::error(format!("invalid time {}", quote(value)))
+/// The layout of RFC 3339 with as many decimals as there are.
+const NANO: &str = "2006-01-02T15:04:05.999999999Z07:00";
+
+fn read(layout: &str, value: &str) -> Result<Civil> {
+    layout::parse(layout, value).map_err(Fault::error)
 }
 
-/// A moment since 1970 in UTC.
-struct Moment {
-    seconds: i64,
-    nanoseconds: i64,
+/// A validator's answer: its error names the value only.
+fn is_time(layout: &str, value: &str) -> Result {
+    match layout::parse(layout, value) {
+        Ok(_) => Ok(Datum::Bool(true)),
+        Err(_) => Err(Fault::error(format!("invalid time {}", quote(value)))),
+    }
 }
 
-/// Reads RFC 3339 with any number of decimals, as the reference does: hours may have one digit.
-fn moment(value: &str) -> Result<Moment> {
-    read_moment(value).ok_or_else(|| invalid(value))
+impl Civil {
+    /// Seconds since 1970 in UTC.
+    fn seconds(&self) -> i64 {
+        let of_day = self.hour * 3600 + self.minute * 60 + self.second;
+        days(self.year, self.month, self.day) * 86_400 + of_day - self.offset.unwrap_or(0)
+    }
 }
 
-fn read_moment(value: &str) -> Option<Moment> {
-    let (days, rest) = date(value)?;
-    let (seconds, rest) = clock(rest.strip_prefix('T')?, true)?;
-    let (nanoseconds, rest) = match rest.strip_prefix(['.', ',']) {
-        Some(rest) => {
-            let length = rest
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(rest.len());
-            let (digits, rest) = rest.split_at(length);
-            let nine: String = digits.chars().chain("000000000".chars()).take(9).collect();
-            (nine.parse().ok().filter(|_| length > 0)?, rest)
-        }
-        None => (0, rest),
-    };
-    let offset = match rest {
-        "Z" => 0,
-        zone => {
-            let sign = if zone.starts_with('-') { -1 } else { 1 };
-            let zone = zone.strip_prefix(['+', '-'])?;
-            let (hours, minutes) = zone.split_once(':')?;
-            let (hours, minutes) = (two(hours, 0..=24)?, two(minutes, 0..=60)?);
-            sign * (hours * 3600 + minutes * 60)
-        }
-    };
-    Some(Moment {
-        seconds: days * 86_400 + seconds - offset,
-        nanoseconds,
-    })
-}
-
-fn two(text: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
-    let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits
-        .then(|| text.parse().ok())
-        .flatten()
-        .filter(|value| range.contains(value))
-}
-
-/// Days since 1970 of `2006-01-02`, and what follows.
-fn date(value: &str) -> Option<(i64, &str)> {
-    let (head, rest) = value.split_at_checked(10)?;
-    let (year, monthday) = head.split_at_checked(4)?;
-    let year: i64 = year
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| year.parse().ok())??;
-    let (month, day) = monthday.strip_prefix('-')?.split_once('-')?;
-    let month = two(month, 1..=12)?;
+/// How many days a month has.
+fn month_length(year: i64, month: i64) -> i64 {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
+    match month {
         2 if leap => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
-    };
-    Some((days(year, month, two(day, 1..=length)?), rest))
+    }
 }
 
 /// Days since 1970; the calendar counted from March, so that the leap day is a year's last.
@@ -153,25 +129,6 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     let of_era = year.rem_euclid(400);
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-/// Seconds of `15:04` or `15:04:05`, and what follows.
-fn clock(value: &str, with_seconds: bool) -> Option<(i64, &str)> {
-    let (hour, rest) = value.split_once(':')?;
-    let hour = if hour.len() == 1 {
-        hour.parse()
-            .ok()
-            .filter(|_| hour.as_bytes()[0].is_ascii_digit())?
-    } else {
-        two(hour, 0..=23)?
-    };
-    let (minute, rest) = rest.split_at_checked(2)?;
-    let minute = two(minute, 0..=59)?;
-    if !with_seconds {
-        return Some((hour * 3600 + minute * 60, rest));
-    }
-    let (second, rest) = rest.strip_prefix(':')?.split_at_checked(2)?;
-    Some((hour * 3600 + minute * 60 + two(second, 0..=59)?, rest))
 }
 
 /// A moment in RFC 3339, without trailing zeros.

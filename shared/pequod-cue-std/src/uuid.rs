@@ -1,10 +1,10 @@
-//! `uuid`, without what needs hash functions.
+//! `uuid`
 
 use num_bigint::{BigInt, Sign};
 
 use crate::datum::Datum;
 use crate::encoding::hex;
-use crate::function::{Const, Fault, Function, Result, constants, functions};
+use crate::function::{Args, Const, Fault, Function, Result, constants, functions};
 use crate::gofmt::quote;
 
 pub(crate) const CONSTANTS: &[Const] = constants![
@@ -37,8 +37,19 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
             _ => 2,
         }))
     };
+    "SHA1" (String, Bytes) -> "string" = |a| named(a, true);
+    "MD5" (String, Bytes) -> "string" = |a| named(a, false);
     "Version" (String) -> "int" = |a| Ok(Datum::int(i64::from(parse(a.text(0)?)?[6] >> 4)));
 ];
+
+/// The identifier of a name in a namespace: a hash of both, marked with how it was made.
+fn named(args: &Args<'_>, sha: bool) -> Result {
+    let space = parse(args.text(0)?)?;
+    let mut id = crate::crypto::name_hash(sha, &space, args.bytes(1)?);
+    id[6] = id[6] & 0x0f | if sha { 0x50 } else { 0x30 };
+    id[8] = id[8] & 0x3f | 0x80;
+    Ok(Datum::text(format(id)))
+}
 
 /// The four spellings: plain, in braces, as a URN, without hyphens.
 fn parse(text: &str) -> Result<[u8; 16]> {
