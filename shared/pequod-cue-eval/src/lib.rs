@@ -35,6 +35,7 @@
     reason = "the two sides of a comparison are x and y; the rarer case reads better last"
 )]
 
+mod accept;
 mod arcs;
 mod budget;
 mod builtin;

@@ -60,7 +60,7 @@ fn unsigned(args: &Args<'_>, index: usize) -> Result<u64> {
             "cannot use {value} (type int) as uint64 in argument {index}"
         )));
     }
-    value.to_u64().ok_or_else(|| {
-        Fault::error(format!("int {value} overflows uint64 in argument {index}"))
-    })
+    value
+        .to_u64()
+        .ok_or_else(|| Fault::error(format!("int {value} overflows uint64 in argument {index}")))
 }

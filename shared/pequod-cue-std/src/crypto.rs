@@ -91,9 +91,17 @@ fn sign<M: Mac + KeyInit>(args: &Args<'_>) -> Result {
 /// The first sixteen bytes of a hash of a namespace and a name, as identifiers are made of them.
 pub(crate) fn name_hash(sha: bool, space: &[u8], name: &[u8]) -> [u8; 16] {
     let hash = if sha {
-        Sha1::new().chain_update(space).chain_update(name).finalize().to_vec()
+        Sha1::new()
+            .chain_update(space)
+            .chain_update(name)
+            .finalize()
+            .to_vec()
     } else {
-        Md5::new().chain_update(space).chain_update(name).finalize().to_vec()
+        Md5::new()
+            .chain_update(space)
+            .chain_update(name)
+            .finalize()
+            .to_vec()
     };
     std::array::from_fn(|at| hash[at])
 }

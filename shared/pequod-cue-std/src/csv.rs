@@ -123,7 +123,12 @@ fn read_record(lines: &mut Lines<'_>, mut line: String) -> Result<Vec<String>> {
             let field = &content[..comma.unwrap_or(content.len())];
             if let Some(quote) = field.find('"') {
                 let column = at + quote + 1;
-                return Err(failed(start, lines.number, column, "bare \" in non-quoted field"));
+                return Err(failed(
+                    start,
+                    lines.number,
+                    column,
+                    "bare \" in non-quoted field",
+                ));
             }
             record.push(field.to_owned());
             match comma {
@@ -140,7 +145,12 @@ fn read_record(lines: &mut Lines<'_>, mut line: String) -> Result<Vec<String>> {
                 let column = line.len() + 1;
                 let number = lines.number;
                 line = lines.next().ok_or_else(|| {
-                    failed(start, number, column, "extraneous or missing \" in quoted-field")
+                    failed(
+                        start,
+                        number,
+                        column,
+                        "extraneous or missing \" in quoted-field",
+                    )
                 })?;
                 at = 0;
                 continue;
@@ -162,7 +172,12 @@ fn read_record(lines: &mut Lines<'_>, mut line: String) -> Result<Vec<String>> {
                     return Ok(record);
                 }
                 Some(_) => {
-                    return Err(failed(start, lines.number, at, "extraneous or missing \" in quoted-field"));
+                    return Err(failed(
+                        start,
+                        lines.number,
+                        at,
+                        "extraneous or missing \" in quoted-field",
+                    ));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! `encoding/json`; `Validate` is the evaluator's.
+//! `encoding/json`; `Validate` is the façade's, since it needs the evaluator.
 //!
 //! Numbers keep their text. What is read is CUE, since JSON is.
 

@@ -120,6 +120,16 @@ pub fn constants(package: &str) -> &'static [Const] {
     }
 }
 
+/// JSON as data.
+pub fn json_data(text: &[u8]) -> Result<Datum> {
+    json::decode(text)
+}
+
+/// The documents of a YAML stream as data.
+pub fn yaml_documents(text: &[u8]) -> Result<Vec<Datum>> {
+    yaml::stream(text)
+}
+
 /// A function by package and name.
 pub fn find(package: &str, name: &str) -> Option<&'static Function> {
     functions(package)

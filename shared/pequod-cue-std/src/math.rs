@@ -2,16 +2,18 @@
 //! analysis are not here.
 
 use num_traits::Signed as _;
+use pequod_cue_num::Decimal;
 
 use crate::datum::Datum;
-use crate::function::{Const, Fault, Function, constants, functions};
+use crate::function::{Const, Fault, Function, Result, constants, functions};
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
-    "Floor" (Number) -> "int" = |a| Ok(Datum::Int(a.number(0)?.floor()));
-    "Ceil" (Number) -> "int" = |a| Ok(Datum::Int(a.number(0)?.ceil()));
-    "Trunc" (Number) -> "int" = |a| Ok(Datum::Int(a.number(0)?.trunc()));
-    "Round" (Number) -> "int" = |a| Ok(Datum::Int(a.number(0)?.round()));
-    "RoundToEven" (Number) -> "int" = |a| Ok(Datum::Int(a.number(0)?.round_to_even()));
+    // The reference gives 0 for wholes of more digits than a result may have.
+    "Floor" (Number) -> "int" = |a| short_whole(&a.number(0)?.floor());
+    "Ceil" (Number) -> "int" = |a| short_whole(&a.number(0)?.ceil());
+    "Trunc" (Number) -> "int" = |a| whole(&a.number(0)?.trunc());
+    "Round" (Number) -> "int" = |a| whole(&a.number(0)?.round());
+    "RoundToEven" (Number) -> "int" = |a| whole(&a.number(0)?.round_to_even());
     "MultipleOf" (Number, Number) -> "bool" = |a| {
         let quotient = a.number(0)?.divide(a.number(1)?).map_err(|error| Fault::error(error.to_string()))?;
         Ok(Datum::Bool(quotient.is_whole()))
@@ -64,6 +66,28 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         }
     };
 ];
+
+/// A whole number with all its digits written.
+fn whole(value: &Decimal) -> Result {
+    if value.exponent() > 100_000 {
+        return Err(Fault::limit("a number of too many digits"));
+    }
+    let digits = value.to_bigint();
+    digits
+        .map(|digits| Datum::big(&digits))
+        .ok_or_else(|| Fault::limit("a number of too many digits"))
+}
+
+fn short_whole(value: &Decimal) -> Result {
+    let length =
+        i64::try_from(value.digits()).unwrap_or(i64::MAX) + i64::from(value.exponent().max(0));
+    if length > 34 {
+        return Err(Fault::unsupported(
+            "rounding down or up of more than 34 digits",
+        ));
+    }
+    whole(value)
+}
 
 pub(crate) const CONSTANTS: &[Const] = constants![
     "MaxExp" = "2147483647";

@@ -104,7 +104,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         };
         Ok(Datum::text(if host.contains([':', '%']) { format!("[{host}]:{port}") } else { format!("{host}:{port}") }))
     };
-    "FQDN" (String) -> "bool" = |a| Ok(Datum::Bool(is_domain(a.text(0)?)));
+    "FQDN" (String) -> "bool" = |a| is_domain(a.text(0)?).map(Datum::Bool);
     "URL" (String) -> "bool" = |a| url::is_absolute(a.text(0)?).map(|_| Datum::Bool(true));
     "AbsURL" (String) -> "bool" = |a| if url::is_absolute(a.text(0)?)? {
         Ok(Datum::Bool(true))
@@ -331,10 +331,11 @@ fn split_host_port(text: &str) -> Result {
     Ok(Datum::texts([host, port]))
 }
 
-/// Labels of letters, digits and inner hyphens, at most 63 long and 253 together.
-fn is_domain(text: &str) -> bool {
+/// Labels of letters, digits and inner hyphens, at most 63 long and 253 together. Two hyphens as third and
+/// fourth character are for labels of another alphabet.
+fn is_domain(text: &str) -> Result<bool> {
     let name = text.strip_suffix('.').unwrap_or(text);
-    !name.is_empty()
+    let plain = !name.is_empty()
         && name.len() <= 253
         && name.split('.').all(|label| {
             !label.is_empty()
@@ -343,6 +344,15 @@ fn is_domain(text: &str) -> bool {
                 && !label.ends_with('-')
                 && label
                     .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-        })
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        });
+    let encoded = |label: &str| {
+        label
+            .get(..4)
+            .is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--"))
+    };
+    if plain && name.split('.').any(encoded) {
+        return Err(Fault::unsupported("host names in Punycode"));
+    }
+    Ok(plain && name.split('.').all(|label| label.get(2..4) != Some("--")))
 }

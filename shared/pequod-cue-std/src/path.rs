@@ -69,8 +69,21 @@ enum System {
 
 /// Systems whose paths are those of Unix.
 const LIKE_UNIX: [&str; 15] = [
-    "aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux",
-    "nacl", "netbsd", "openbsd", "solaris", "zos",
+    "aix",
+    "android",
+    "darwin",
+    "dragonfly",
+    "freebsd",
+    "hurd",
+    "illumos",
+    "ios",
+    "js",
+    "linux",
+    "nacl",
+    "netbsd",
+    "openbsd",
+    "solaris",
+    "zos",
 ];
 
 /// Names that are devices on Windows, in whatever folder one is.
@@ -110,7 +123,11 @@ impl System {
             return 2;
         }
         // `\\host\share`: two names behind two separators; neither begins with a point.
-        let slash = |at: usize| bytes.get(at).is_some_and(|&byte| matches!(byte, b'/' | b'\\'));
+        let slash = |at: usize| {
+            bytes
+                .get(at)
+                .is_some_and(|&byte| matches!(byte, b'/' | b'\\'))
+        };
         let begins = |at: usize| bytes.get(at).is_some_and(|&byte| byte != b'.') && !slash(at);
         if !slash(0) || !slash(1) || !begins(2) {
             return 0;

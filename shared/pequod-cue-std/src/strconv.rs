@@ -123,9 +123,7 @@ fn integer(text: &str, base: u32) -> Option<BigInt> {
         (base, _) => (base, digits),
     };
     let plain = digits.starts_with(|c: char| c.is_ascii_alphanumeric()) && !digits.contains('_');
-    let value = plain
-        .then(|| BigInt::from_str_radix(digits, base).ok())
-        .flatten()?;
+    let value = plain.then(|| from_digits(digits, base)).flatten()?;
     Some(if negative { -value } else { value })
 }
 
@@ -135,7 +133,7 @@ fn parse_int(function: &str, args: &Args<'_>, signed: bool) -> Result {
     let bits = u64::try_from(bits).map_err(|_| range())?;
     let base = u32::try_from(base)
         .ok()
-        .filter(|base| *base == 0 || (2..=36).contains(base));
+        .filter(|base| *base == 0 || (2..=62).contains(base));
     let base =
         base.ok_or_else(|| Fault::unsupported(format!("strconv.{function} in this base")))?;
     let value = integer(text, base).ok_or_else(|| failed(function, text, "invalid syntax"))?;
@@ -156,10 +154,41 @@ fn parse_int(function: &str, args: &Args<'_>, signed: bool) -> Result {
     }
 }
 
+/// The digits of bases up to 62; up to 36, capitals are the same as small letters.
+const DIGITS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
 fn format_int(args: &Args<'_>) -> Result {
+    let value = args.big(0)?;
     let base = u32::try_from(args.int(1)?)
         .ok()
-        .filter(|base| (2..=36).contains(base));
+        .filter(|base| (2..=62).contains(base));
     let base = base.ok_or_else(|| Fault::unsupported("formatting in this base"))?;
-    Ok(Datum::text(args.big(0)?.to_str_radix(base)))
+    if base <= 36 {
+        return Ok(Datum::text(value.to_str_radix(base)));
+    }
+    let mut rest = value.magnitude().clone();
+    let mut digits = Vec::new();
+    while rest.bits() > 0 {
+        let digit = usize::try_from(&rest % base).unwrap_or(0);
+        digits.push(char::from(DIGITS[digit]));
+        rest /= base;
+    }
+    if digits.is_empty() {
+        digits.push('0');
+    }
+    if value.sign() == Sign::Minus {
+        digits.push('-');
+    }
+    Ok(Datum::text(digits.iter().rev().collect::<String>()))
+}
+
+/// Digits in a base up to 62.
+fn from_digits(text: &str, base: u32) -> Option<BigInt> {
+    if base <= 36 {
+        return BigInt::from_str_radix(text, base).ok();
+    }
+    text.bytes().try_fold(BigInt::ZERO, |value, byte| {
+        let digit = DIGITS.iter().position(|digit| *digit == byte)?;
+        (digit < base as usize).then(|| value * base + digit)
+    })
 }

@@ -325,3 +325,244 @@ fn paths_and_ids() {
     );
     assert_eq!(call("uuid", "Version", &[t(id)]), Ok(i(1)));
 }
+
+#[test]
+fn paths_of_other_systems() {
+    let p = |name: &str, args: &[Datum]| call("path", name, args);
+    let windows = || t("windows");
+    for (path, clean) in [
+        (r"c:a\..\b", r"c:b"),
+        (r"\\host\share\..\x", r"\\host\share\x"),
+        (r"a/b\..\c", r"a\c"),
+        ("", "."),
+        ("c:", "c:."),
+        (r"\\host\share", r"\\host\share"),
+        (r"\..\a", r"\a"),
+    ] {
+        assert_eq!(p("Clean", &[t(path), windows()]), Ok(t(clean)), "{path}");
+    }
+    assert_eq!(
+        p(
+            "Join",
+            &[list(&[t("c:"), t(""), t("a"), t("b")]), windows()]
+        ),
+        Ok(t(r"c:a\b"))
+    );
+    assert_eq!(
+        p("SplitList", &[t(r#"a;"b;c";d"#), windows()]),
+        Ok(Datum::texts(["a", "b;c", "d"]))
+    );
+    assert_eq!(p("IsAbs", &[t("NUL"), windows()]), Ok(Datum::Bool(true)));
+    assert_eq!(p("IsAbs", &[t("#x"), t("plan9")]), Ok(Datum::Bool(true)));
+    assert_eq!(
+        p("VolumeName", &[t(r"\\h\s\x"), windows()]),
+        Ok(t(r"\\h\s"))
+    );
+    assert_eq!(
+        p("Rel", &[t(r"C:\a\b"), t(r"c:\A\c"), windows()]),
+        Ok(t(r"..\c"))
+    );
+}
+
+#[test]
+fn patterns_of_file_names() {
+    let matches =
+        |pattern: &str, name: &str| call("path", "Match", &[t(pattern), t(name), t("unix")]);
+    for (pattern, name, fits) in [
+        ("a*b", "axyb", true),
+        ("a*b", "ax/b", false),
+        ("*", "", true),
+        ("[a-c]?", "bz", true),
+        ("[^a-c]", "b", false),
+        ("a[b-d]e*", "ace/x", false),
+        ("*c", "abc", true),
+        ("*c*d", "abcxd", true),
+        (r"a\*b", "a*b", true),
+    ] {
+        assert_eq!(
+            matches(pattern, name),
+            Ok(Datum::Bool(fits)),
+            "{pattern} {name}"
+        );
+    }
+    for pattern in ["[", "[]a]", "[-]", r"\", "a["] {
+        assert_eq!(
+            matches(pattern, "a"),
+            Err("syntax error in pattern".into()),
+            "{pattern}"
+        );
+    }
+    assert_eq!(
+        matches("**", "a"),
+        Err("'**' is not supported in patterns as of yet".into())
+    );
+}
+
+#[test]
+fn layouts_of_time() {
+    let parse = |layout: &str, value: &str| call("time", "Parse", &[t(layout), t(value)]);
+    for (layout, value, moment) in [
+        (
+            "Mon Jan _2 15:04:05 2006",
+            "Sat Mar  7 01:02:03 1998",
+            "1998-03-07T01:02:03Z",
+        ),
+        ("3:04PM", "12:30AM", "0000-01-01T00:30:00Z"),
+        (
+            "02 Jan 06 15:04 -0700",
+            "02 Jan 69 15:04 +0130",
+            "1969-01-02T13:34:00Z",
+        ),
+        ("2006-002", "2020-060", "2020-02-29T00:00:00Z"),
+        ("15:04:05", "01:02:03.45", "0000-01-01T01:02:03.45Z"),
+        ("2006 MST", "2001 CEST", "2001-01-01T00:00:00Z"),
+    ] {
+        assert_eq!(parse(layout, value), Ok(t(moment)), "{layout} {value}");
+    }
+    assert_eq!(
+        parse("2006-01-02", "2001-02-29"),
+        Err("parsing time \"2001-02-29\": day out of range".into())
+    );
+    assert_eq!(
+        parse("2006", "abc"),
+        Err("parsing time \"abc\" as \"2006\": cannot parse \"abc\" as \"2006\"".into())
+    );
+    assert_eq!(
+        parse("2006", "2001x"),
+        Err("parsing time \"2001x\": extra text: \"x\"".into())
+    );
+    assert_eq!(
+        call(
+            "time",
+            "FormatString",
+            &[
+                t("Monday, 2 January 2006 3:04:05.000 pm -07:00"),
+                t("2001-02-03T16:05:06.789+01:30")
+            ]
+        ),
+        Ok(t("Saturday, 3 February 2001 4:05:06.789 pm +01:30"))
+    );
+}
+
+#[test]
+fn urls() {
+    let url = |text: &str| call("net", "URL", &[t(text)]);
+    for good in [
+        "http://a.b/c?d#e",
+        "a/b",
+        "mailto:x@y",
+        "//host:80/",
+        "http://[::1]:80",
+        "*",
+        "",
+        "a:b:c",
+        "http://a/%20",
+    ] {
+        assert_eq!(url(good), Ok(Datum::Bool(true)), "{good}");
+    }
+    for (bad, why) in [
+        ("http://a b", "invalid character \" \" in host name"),
+        ("http://a/%zz", "invalid URL escape \"%zz\""),
+        (":a", "missing protocol scheme"),
+        ("http://a:b", "invalid port \":b\" after host"),
+        ("1a:b", "first path segment in URL cannot contain colon"),
+        ("http://[::1", "missing ']' in host"),
+    ] {
+        assert_eq!(url(bad), Err(format!("parse \"{bad}\": {why}")));
+    }
+    assert_eq!(
+        call("net", "AbsURL", &[t("a")]),
+        Err("URL is not absolute".into())
+    );
+}
+
+#[test]
+fn floats_as_text() {
+    let show = |value: &str, format: &str, precision: i64| {
+        let number = Datum::Float(pequod_cue_num::Decimal::parse(value).unwrap());
+        match call(
+            "strconv",
+            "FormatFloat",
+            &[number, t(format), i(precision), i(64)],
+        )
+        .unwrap()
+        {
+            Datum::String(text) => text.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    for (value, format, precision, text) in [
+        ("3.14159", "g", -1, "3.14159"),
+        ("1e21", "g", -1, "1e+21"),
+        ("1234567", "g", -1, "1.234567e+06"),
+        ("123456", "g", -1, "123456"),
+        ("0.00001", "g", -1, "1e-05"),
+        ("100", "g", 5, "100"),
+        ("100", "e", 2, "1.00e+02"),
+        ("0", "e", -1, "0e+00"),
+        ("2.5", "f", 0, "2"),
+        ("1e21", "f", -1, "1000000000000000000000"),
+        ("1", "b", -1, "4503599627370496p-52"),
+        ("-0.5", "G", 3, "-0.5"),
+        ("1", "z", -1, "%z"),
+    ] {
+        assert_eq!(
+            show(value, format, precision),
+            text,
+            "{value} {format} {precision}"
+        );
+    }
+}
+
+#[test]
+fn separated_values() {
+    let decode = |text: &str| call("encoding/csv", "Decode", &[t(text)]);
+    assert_eq!(
+        decode("a,\"b \"\"x\"\"\"\r\n\n\"c\nd\",\n"),
+        Ok(list(&[
+            Datum::texts(["a", "b \"x\""]),
+            Datum::texts(["c\nd", ""])
+        ]))
+    );
+    for (text, why) in [
+        ("a\nb,c\n", "record on line 2: wrong number of fields"),
+        (
+            "a\"b",
+            "parse error on line 1, column 2: bare \" in non-quoted field",
+        ),
+        (
+            "\"a\"b",
+            "parse error on line 1, column 3: extraneous or missing \" in quoted-field",
+        ),
+        (
+            "x\n\"a\nb",
+            "record on line 2; parse error on line 3, column 2: extraneous or missing \" in quoted-field",
+        ),
+    ] {
+        assert_eq!(decode(text), Err(why.into()));
+    }
+    let rows = list(&[list(&[t("a,b"), i(1), t(" c"), t("")])]);
+    assert_eq!(
+        call("encoding/csv", "Encode", &[rows]),
+        Ok(t("\"a,b\",1,\" c\",\n"))
+    );
+}
+
+#[test]
+fn what_cannot_be_answered_is_not_answered() {
+    for (package, name, args) in [
+        ("html", "Unescape", vec![t("&eacute;")]),
+        ("net", "FQDN", vec![t("xn--a.b")]),
+        ("strconv", "FormatFloat", vec![i(1), t("x"), i(-1), i(64)]),
+        (
+            "math",
+            "Floor",
+            vec![Datum::Float(
+                pequod_cue_num::Decimal::parse("1e50").unwrap(),
+            )],
+        ),
+    ] {
+        let fault = (find(package, name).unwrap().run)(&Args(&args)).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Unsupported, "{package}.{name}");
+    }
+}

@@ -1,4 +1,4 @@
-//! `encoding/yaml`; `Validate` is the evaluator's.
+//! `encoding/yaml`; `Validate` is the façade's, since it needs the evaluator.
 
 use pequod_cue_num::Decimal;
 use pequod_cue_syntax::ast::NumberKind;
@@ -6,7 +6,7 @@ use pequod_cue_syntax::literal::Number;
 use pequod_cue_yaml::{Key, Node, Value, emit, emit_stream, load};
 
 use crate::datum::Datum;
-use crate::function::{Args, Fault, Function, Result, functions};
+use crate::function::{Fault, Function, Result, functions};
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
     "Marshal" (Data) -> "string" = |a| Ok(Datum::text(emit(&value(a.datum(0)?)?)));
@@ -15,7 +15,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         Ok(Datum::text(emit_stream(&values)))
     };
     "Unmarshal" (Bytes) -> "_" = |a| {
-        let nodes = documents(a)?;
+        let nodes = documents(a.bytes(0)?)?;
         match &nodes[..] {
             [] => Ok(Datum::Null),
             [one] => datum(&one.value),
@@ -26,14 +26,18 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         }
     };
     "UnmarshalStream" (Bytes) -> "_" = |a| {
-        let values = documents(a)?.iter().map(|node| datum(&node.value)).collect::<Result<_>>()?;
-        Ok(Datum::List(values))
+        stream(a.bytes(0)?).map(Datum::List)
     };
 ];
 
-fn documents(args: &Args<'_>) -> Result<Vec<Node>> {
-    let text =
-        std::str::from_utf8(args.bytes(0)?).map_err(|_| Fault::error("yaml: invalid UTF-8"))?;
+/// The documents as data.
+pub(crate) fn stream(text: &[u8]) -> Result<Vec<Datum>> {
+    let nodes = documents(text)?;
+    nodes.iter().map(|node| datum(&node.value)).collect()
+}
+
+fn documents(bytes: &[u8]) -> Result<Vec<Node>> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Fault::error("yaml: invalid UTF-8"))?;
     load(text).map_err(|error| Fault::error(error.to_string()))
 }
 

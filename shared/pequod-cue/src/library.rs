@@ -26,6 +26,9 @@ fn table() -> &'static Table {
         for function in crate::sort::functions() {
             table.insert(("list", function.name), function);
         }
+        for (package, function) in crate::validate::functions() {
+            table.insert((package, function.name), function);
+        }
         table
     })
 }
@@ -242,7 +245,7 @@ fn shape(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
     })
 }
 
-fn back(call: &mut Call<'_, '_>, datum: &Datum, opaque: &[Value]) -> Value {
+pub(crate) fn back(call: &mut Call<'_, '_>, datum: &Datum, opaque: &[Value]) -> Value {
     match datum {
         Datum::Null | Datum::Shape(_) => Value::Null,
         Datum::Bool(value) => Value::Bool(*value),

@@ -33,7 +33,11 @@ fn parse(before: &str) -> Checked<bool> {
         if absolute {
             return Ok(true);
         }
-        if rest.split('/').next().is_some_and(|first| first.contains(':')) {
+        if rest
+            .split('/')
+            .next()
+            .is_some_and(|first| first.contains(':'))
+        {
             return Err("first path segment in URL cannot contain colon".into());
         }
     }
@@ -91,7 +95,11 @@ fn check_host(scheme: &str, host: &str) -> Checked<()> {
             if let Some(first) = host.find(':') {
                 // Lists of hosts, as data bases have them, hold more colons.
                 let strict = matches!(scheme, "http" | "https");
-                let at = if strict { first } else { host.rfind(':').unwrap_or(first) };
+                let at = if strict {
+                    first
+                } else {
+                    host.rfind(':').unwrap_or(first)
+                };
                 check_port(&host[at..])?;
             }
             decoded(host, Part::Host).map(|_| ())
@@ -102,7 +110,10 @@ fn check_host(scheme: &str, host: &str) -> Checked<()> {
 /// An IPv6 address, perhaps with a zone behind `%25`.
 fn check_literal(text: &str) -> Checked<()> {
     let (address, zone) = match text.find("%25") {
-        Some(at) => (decoded(&text[..at], Part::Host)?, Some(decoded(&text[at..], Part::Zone)?)),
+        Some(at) => (
+            decoded(&text[..at], Part::Host)?,
+            Some(decoded(&text[at..], Part::Zone)?),
+        ),
         None => (decoded(text, Part::Host)?, None),
     };
     let shown = format!("{address}{}", zone.as_deref().unwrap_or_default());
@@ -112,7 +123,10 @@ fn check_literal(text: &str) -> Checked<()> {
     match super::parse(address) {
         Ok(address) if address.is_ipv4() && zone.is_none() => Err("invalid IP-literal".into()),
         Ok(_) if zone != Some("") => Ok(()),
-        Ok(_) => Err(format!("invalid host: ParseAddr({}): zone must be a non-empty string", quote(&shown))),
+        Ok(_) => Err(format!(
+            "invalid host: ParseAddr({}): zone must be a non-empty string",
+            quote(&shown)
+        )),
         Err(fault) => Err(format!("invalid host: {}", fault.text)),
     }
 }
@@ -153,10 +167,18 @@ fn decoded(text: &str, part: Part) -> Checked<String> {
                     quote(&char::from(byte).to_string())
                 ));
             }
-            out.push(if byte == b'+' && part == Part::Query { b' ' } else { byte });
+            out.push(if byte == b'+' && part == Part::Query {
+                b' '
+            } else {
+                byte
+            });
             continue;
         }
-        let digit = |at: usize| after.get(at).and_then(|&byte| char::from(byte).to_digit(16));
+        let digit = |at: usize| {
+            after
+                .get(at)
+                .and_then(|&byte| char::from(byte).to_digit(16))
+        };
         let wrong = || {
             let end = after.len().min(2);
             let shown = format!("%{}", String::from_utf8_lossy(&after[..end]));

@@ -58,9 +58,7 @@ type Chunk = (bool, Vec<char>, Vec<char>);
 fn next_chunk(pattern: &[char], system: System) -> Result<Chunk> {
     let (star, body) = match pattern {
         ['*', '*', ..] => {
-            return Err(Fault::error(
-                "'**' is not supported in patterns as of yet",
-            ));
+            return Err(Fault::error("'**' is not supported in patterns as of yet"));
         }
         ['*', body @ ..] => (true, body),
         body => (false, body),

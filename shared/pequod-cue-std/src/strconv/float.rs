@@ -40,7 +40,10 @@ pub(super) fn format(value: f64, format: u8, precision: i64, bits: i64) -> Resul
     if precision > MAX_DIGITS {
         return Err(Fault::limit("too many digits"));
     }
-    #[expect(clippy::cast_possible_truncation, reason = "that is what was asked for")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "that is what was asked for"
+    )]
     let narrow = value as f32;
     let value = if bits == 32 { f64::from(narrow) } else { value };
     if !value.is_finite() {
@@ -117,7 +120,10 @@ fn with_exponent(digits: &Digits, places: usize, letter: u8) -> String {
     let letter = char::from(letter);
     let zeros = "0".repeat(places.saturating_sub(rest.len()));
     let rest = &rest[..rest.len().min(places)];
-    format!("{first}{point}{rest}{zeros}{letter}{sign}{:02}", exponent.abs())
+    format!(
+        "{first}{point}{rest}{zeros}{letter}{sign}{:02}",
+        exponent.abs()
+    )
 }
 
 fn plain(digits: &Digits) -> String {
@@ -126,7 +132,11 @@ fn plain(digits: &Digits) -> String {
     let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or(0));
     if digits.point <= 0 {
         let all_zero = text.bytes().all(|digit| digit == b'0');
-        return if all_zero { "0".to_owned() } else { format!("0.{}{text}", zeros(-digits.point)) };
+        return if all_zero {
+            "0".to_owned()
+        } else {
+            format!("0.{}{text}", zeros(-digits.point))
+        };
     }
     if digits.point >= length {
         return format!("{text}{}", zeros(digits.point - length));
@@ -141,11 +151,19 @@ fn binary(size: f64, bits: i64) -> String {
         #[expect(clippy::cast_possible_truncation, reason = "it has been one before")]
         let raw = (size as f32).to_bits();
         let (exponent, fraction) = (i64::from(raw >> 23), u64::from(raw & 0x7f_ffff));
-        if exponent == 0 { (fraction, -149) } else { (fraction | 1 << 23, exponent - 150) }
+        if exponent == 0 {
+            (fraction, -149)
+        } else {
+            (fraction | 1 << 23, exponent - 150)
+        }
     } else {
         let raw = size.to_bits();
         let (exponent, fraction) = (i64::try_from(raw >> 52).unwrap_or(0), raw & ((1 << 52) - 1));
-        if exponent == 0 { (fraction, -1074) } else { (fraction | 1 << 52, exponent - 1075) }
+        if exponent == 0 {
+            (fraction, -1074)
+        } else {
+            (fraction | 1 << 52, exponent - 1075)
+        }
     };
     format!("{mantissa}p{exponent:+}")
 }

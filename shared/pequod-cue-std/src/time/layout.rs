@@ -52,8 +52,8 @@ struct Zone {
     /// `Z` stands for UTC.
     z: bool,
     colons: bool,
-    minutes: bool,
-    seconds: bool,
+    /// Hours; with minutes; with seconds.
+    parts: u8,
 }
 
 const MONTHS: [&str; 12] = [
@@ -81,13 +81,8 @@ const WEEKDAYS: [&str; 7] = [
     "Saturday",
 ];
 
-const fn zone(z: bool, colons: bool, minutes: bool, seconds: bool) -> Element {
-    Element::Zone(Zone {
-        z,
-        colons,
-        minutes,
-        seconds,
-    })
+const fn zone(z: bool, colons: bool, parts: u8) -> Element {
+    Element::Zone(Zone { z, colons, parts })
 }
 
 /// Elements that are told by their spelling alone, the longer ones first.
@@ -113,16 +108,16 @@ const SPELLINGS: &[(&str, Element)] = &[
     ("5", Element::Second { padded: false }),
     ("PM", Element::HalfDay { upper: true }),
     ("pm", Element::HalfDay { upper: false }),
-    ("-070000", zone(false, false, true, true)),
-    ("-07:00:00", zone(false, true, true, true)),
-    ("-0700", zone(false, false, true, false)),
-    ("-07:00", zone(false, true, true, false)),
-    ("-07", zone(false, false, false, false)),
-    ("Z070000", zone(true, false, true, true)),
-    ("Z07:00:00", zone(true, true, true, true)),
-    ("Z0700", zone(true, false, true, false)),
-    ("Z07:00", zone(true, true, true, false)),
-    ("Z07", zone(true, false, false, false)),
+    ("-070000", zone(false, false, 3)),
+    ("-07:00:00", zone(false, true, 3)),
+    ("-0700", zone(false, false, 2)),
+    ("-07:00", zone(false, true, 2)),
+    ("-07", zone(false, false, 1)),
+    ("Z070000", zone(true, false, 3)),
+    ("Z07:00:00", zone(true, true, 3)),
+    ("Z0700", zone(true, false, 2)),
+    ("Z07:00", zone(true, true, 2)),
+    ("Z07", zone(true, false, 1)),
 ];
 
 /// The element at the beginning of a layout, and its length.
@@ -203,7 +198,7 @@ fn write_element(out: &mut String, time: &Civil, element: Element, spelling: &st
         0 => 12,
         hour => hour,
     };
-    out.push_str(&match element {
+    let text = match element {
         Element::Year { long: true } => format!("{:04}", time.year),
         Element::Year { long: false } => format!("{:02}", time.year.rem_euclid(100)),
         Element::MonthName { long } => name(&MONTHS, time.month - 1, long),
@@ -215,7 +210,8 @@ fn write_element(out: &mut String, time: &Civil, element: Element, spelling: &st
         Element::Day { pad: Pad::Space } => format!("{:2}", time.day),
         Element::Day { pad } => padded(time.day, pad == Pad::Zero),
         Element::YearDay { pad } => {
-            let day = super::days(time.year, time.month, time.day) - super::days(time.year, 1, 1) + 1;
+            let day =
+                super::days(time.year, time.month, time.day) - super::days(time.year, 1, 1) + 1;
             if pad == Pad::Zero {
                 format!("{day:03}")
             } else {
@@ -235,7 +231,14 @@ fn write_element(out: &mut String, time: &Civil, element: Element, spelling: &st
         .to_owned(),
         Element::ZoneName => match time.offset {
             None | Some(0) => "UTC".to_owned(),
-            Some(offset) => offset_text(offset, Zone { z: false, colons: false, minutes: true, seconds: false }),
+            Some(offset) => offset_text(
+                offset,
+                Zone {
+                    z: false,
+                    colons: false,
+                    parts: 2,
+                },
+            ),
         },
         Element::Zone(zone) => offset_text(time.offset.unwrap_or(0), zone),
         Element::Fraction { digits, trimmed } => {
@@ -251,7 +254,8 @@ fn write_element(out: &mut String, time: &Civil, element: Element, spelling: &st
                 format!("{}{text}", &spelling[..1])
             }
         }
-    });
+    };
+    out.push_str(&text);
 }
 
 fn offset_text(offset: i64, zone: Zone) -> String {
@@ -262,10 +266,10 @@ fn offset_text(offset: i64, zone: Zone) -> String {
     let size = offset.abs();
     let colon = if zone.colons { ":" } else { "" };
     let mut text = format!("{sign}{:02}", size / 3600);
-    if zone.minutes {
+    if zone.parts > 1 {
         text = format!("{text}{colon}{:02}", size / 60 % 60);
     }
-    if zone.seconds {
+    if zone.parts > 2 {
         text = format!("{text}{colon}{:02}", size % 60);
     }
     text
@@ -329,7 +333,7 @@ pub(super) fn parse(layout: &str, value: &str) -> Result<Civil, String> {
     if !rest.is_empty() {
         return Err(outside(&format!("extra text: {}", quote(rest))));
     }
-    reading.finish().map_err(|why| outside(why))
+    reading.finish().map_err(outside)
 }
 
 /// What follows a text in a value; where it differs, if it does.
@@ -351,7 +355,10 @@ fn skip<'a>(mut value: &'a str, text: &str) -> Result<&'a str, &'a str> {
 }
 
 fn digit_at(text: &str, at: usize) -> Option<i64> {
-    let byte = text.as_bytes().get(at).filter(|byte| byte.is_ascii_digit())?;
+    let byte = text
+        .as_bytes()
+        .get(at)
+        .filter(|byte| byte.is_ascii_digit())?;
     Some(i64::from(byte - b'0'))
 }
 
@@ -367,7 +374,9 @@ fn two(text: &str, fixed: bool) -> Part<(i64, &str)> {
 
 fn three(text: &str, fixed: bool) -> Part<(i64, &str)> {
     let digits = (0..3).map_while(|at| digit_at(text, at));
-    let (count, value) = digits.fold((0, 0), |(count, value), digit| (count + 1, value * 10 + digit));
+    let (count, value) = digits.fold((0, 0), |(count, value), digit| {
+        (count + 1, value * 10 + digit)
+    });
     if count == 0 || (fixed && count != 3) {
         return Err(Wrong::Other);
     }
@@ -419,7 +428,10 @@ impl Reading {
             Element::Year { long: true } => {
                 let (year, rest) = text.split_at_checked(4).ok_or(Wrong::Other)?;
                 let digits = year.bytes().all(|byte| byte.is_ascii_digit());
-                self.year = digits.then(|| year.parse().ok()).flatten().ok_or(Wrong::Other)?;
+                self.year = digits
+                    .then(|| year.parse().ok())
+                    .flatten()
+                    .ok_or(Wrong::Other)?;
                 Ok(rest)
             }
             Element::MonthName { long } => {
@@ -434,7 +446,11 @@ impl Reading {
             }
             Element::WeekdayName { long } => Ok(named(&WEEKDAYS, text, long)?.1),
             Element::Day { pad } => {
-                let text = if pad == Pad::Space { text.strip_prefix(' ').unwrap_or(text) } else { text };
+                let text = if pad == Pad::Space {
+                    text.strip_prefix(' ').unwrap_or(text)
+                } else {
+                    text
+                };
                 let (day, rest) = two(text, pad == Pad::Zero)?;
                 self.day = Some(day);
                 Ok(rest)
@@ -488,7 +504,10 @@ impl Reading {
                 Ok(&text[abbreviation(text).ok_or(Wrong::Other)?..])
             }
             Element::Zone(zone) => self.read_zone(zone, text),
-            Element::Fraction { digits, trimmed: false } => {
+            Element::Fraction {
+                digits,
+                trimmed: false,
+            } => {
                 self.nanosecond = fraction(text, digits + 1)?;
                 Ok(text.get(digits + 1..).ok_or(Wrong::Other)?)
             }
@@ -517,7 +536,9 @@ impl Reading {
     }
 
     fn read_zone<'a>(&mut self, zone: Zone, text: &'a str) -> Part<&'a str> {
-        if zone.z && let Some(rest) = text.strip_prefix('Z') {
+        if zone.z
+            && let Some(rest) = text.strip_prefix('Z')
+        {
             self.utc = true;
             return Ok(rest);
         }
@@ -529,12 +550,24 @@ impl Reading {
         // The sign is looked at last, as ranges are found first.
         rest = rest.get(1..).ok_or(Wrong::Other)?;
         let part = |rest: &'a str, colon: bool| -> Part<(i64, &'a str)> {
-            let rest = if colon { rest.strip_prefix(':').ok_or(Wrong::Other)? } else { rest };
+            let rest = if colon {
+                rest.strip_prefix(':').ok_or(Wrong::Other)?
+            } else {
+                rest
+            };
             two(rest, true)
         };
         let (hours, after) = part(rest, false)?;
-        let (minutes, after) = if zone.minutes { part(after, zone.colons)? } else { (0, after) };
-        let (seconds, after) = if zone.seconds { part(after, zone.colons)? } else { (0, after) };
+        let (minutes, after) = if zone.parts > 1 {
+            part(after, zone.colons)?
+        } else {
+            (0, after)
+        };
+        let (seconds, after) = if zone.parts > 2 {
+            part(after, zone.colons)?
+        } else {
+            (0, after)
+        };
         within(hours, 0..=24, "time zone offset hour")?;
         within(minutes, 0..=60, "time zone offset minute")?;
         within(seconds, 0..=60, "time zone offset second")?;
@@ -608,7 +641,11 @@ fn abbreviation(text: &str) -> Option<usize> {
     if text.starts_with(['+', '-']) {
         return signed_hours(text);
     }
-    let upper = text.bytes().take(6).take_while(u8::is_ascii_uppercase).count();
+    let upper = text
+        .bytes()
+        .take(6)
+        .take_while(u8::is_ascii_uppercase)
+        .count();
     match upper {
         5 if text.as_bytes()[4] == b'T' => Some(5),
         4 if text.as_bytes()[3] == b'T' || text.starts_with("WITA") => Some(4),

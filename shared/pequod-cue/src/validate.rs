@@ -1,0 +1,86 @@
+//! `json.Validate`, `yaml.Validate` and `yaml.ValidatePartial`: the functions of packages that hold data
+//! against a schema, which only the evaluator can.
+
+use pequod_cue_eval::{Builtin, Call, Kind, Run, Value, View};
+use pequod_cue_std::{Datum, Fault, FaultKind};
+
+/// The functions, with the packages they belong to.
+pub(crate) fn functions() -> [(&'static str, Builtin); 3] {
+    let validating = |package, name, run| Builtin {
+        package,
+        name,
+        params: &[Kind(Kind::BYTES.0 | Kind::STRING.0), Kind::TOP],
+        result: Kind::BOOL,
+        non_concrete: true,
+        optional: 0,
+        run,
+    };
+    [
+        ("encoding/json", validating("json", "Validate", &json)),
+        ("encoding/yaml", validating("yaml", "Validate", &yaml)),
+        (
+            "encoding/yaml",
+            validating("yaml", "ValidatePartial", &yaml_partial),
+        ),
+    ]
+}
+
+/// The text to look at, if it is known by now.
+fn text(call: &mut Call<'_, '_>) -> Run<Option<Vec<u8>>> {
+    Ok(match call.view(call.arg(0))? {
+        Some(View::Text(text)) => Some(text.as_bytes().to_vec()),
+        Some(View::Bytes(bytes)) => Some(bytes.to_vec()),
+        Some(_) => {
+            call.incomplete("non-concrete argument 0");
+            None
+        }
+        None => None,
+    })
+}
+
+fn failed(call: &mut Call<'_, '_>, fault: Fault) -> Run<Option<Value>> {
+    match fault.kind {
+        FaultKind::Unsupported | FaultKind::Limit => {
+            call.unsupported("this use of a builtin function")
+        }
+        FaultKind::Error | FaultKind::Invalid | FaultKind::Incomplete => Ok(call.fail(fault.text)),
+    }
+}
+
+fn json(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
+    let Some(text) = text(call)? else {
+        return Ok(None);
+    };
+    let data = match pequod_cue_std::json_data(&text) {
+        Ok(data) => crate::library::back(call, &data, &[]),
+        Err(fault) => return failed(call, fault),
+    };
+    let yes = call.accepts_final(call.arg(1), data)?;
+    Ok(yes.then_some(Value::Bool(true)))
+}
+
+fn yaml(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
+    all_documents(call, true)
+}
+
+fn yaml_partial(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
+    all_documents(call, false)
+}
+
+/// Every document of a stream must fit.
+fn all_documents(call: &mut Call<'_, '_>, concrete: bool) -> Run<Option<Value>> {
+    let Some(text) = text(call)? else {
+        return Ok(None);
+    };
+    let documents: Vec<Datum> = match pequod_cue_std::yaml_documents(&text) {
+        Ok(documents) => documents,
+        Err(fault) => return failed(call, fault),
+    };
+    for document in documents {
+        let data = crate::library::back(call, &document, &[]);
+        if !call.accepts(call.arg(1), data, concrete)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Value::Bool(true)))
+}
