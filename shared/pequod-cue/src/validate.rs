@@ -55,7 +55,7 @@ fn json(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
         Ok(data) => crate::library::back(call, &data, &[]),
         Err(fault) => return failed(call, fault),
     };
-    let yes = call.accepts_final(call.arg(1), data)?;
+    let yes = call.accepts_complete(call.arg(1), data)?;
     Ok(yes.then_some(Value::Bool(true)))
 }
 
@@ -78,7 +78,13 @@ fn all_documents(call: &mut Call<'_, '_>, concrete: bool) -> Run<Option<Value>> 
     };
     for document in documents {
         let data = crate::library::back(call, &document, &[]);
-        if !call.accepts(call.arg(1), data, concrete)? {
+        let schema = call.arg(1);
+        let fits = if concrete {
+            call.accepts_concrete(schema, data)?
+        } else {
+            call.accepts(schema, data)?
+        };
+        if !fits {
             return Ok(None);
         }
     }
