@@ -76,7 +76,7 @@ fn evaluated(archive: &Archive) -> Outcome {
     let evaluation = Program::compile(&Package { files })
         .and_then(|program| program.evaluate(&Inputs::new(), &Budget::default()));
     match evaluation {
-        Ok(evaluation) => {
+        Ok(mut evaluation) => {
             let nodes = evaluation.dump().into_iter().map(node).collect();
             Outcome {
                 nodes,

@@ -206,14 +206,14 @@ impl Session<'_> {
             match content {
                 Some(content) if self.is_concrete(content) => args.push(content),
                 _ => {
-                    let args = [Arg::Count(at as u64 + 1)];
-                    self.add_err_coded(
-                        FaultCode::Incomplete,
-                        "non-concrete argument {}",
-                        args,
-                        self.pos,
-                        self.node,
-                    );
+                    let scalar = !b.params[at].meets(Kind::COMPOSITE);
+                    let (what, arg) = if scalar {
+                        ("non-concrete value {}", Arg::Value(*value))
+                    } else {
+                        ("non-concrete argument {}", Arg::Count(at as u64))
+                    };
+                    let code = FaultCode::Incomplete;
+                    self.add_err_coded(code, what, [arg], self.pos, self.node);
                     return Ok(self.errs.take().map(Value::Fault));
                 }
             }
@@ -264,6 +264,9 @@ impl Session<'_> {
                     let saved = self.errs.take();
                     let value = self.value(*part, Cond::SCALAR, Mode::Finalize)?;
                     self.errs = saved;
+                    if let Some(Value::Node(node)) = value {
+                        self.finalize(node)?;
+                    }
                     match value {
                         Some(Value::Str(sym)) => text.push_str(self.text(sym)),
                         Some(Value::Fault(_)) | None if at % 2 == 1 => {

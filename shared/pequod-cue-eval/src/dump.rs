@@ -39,15 +39,18 @@ const NODES: usize = 5_000;
 
 impl Evaluation {
     /// All nodes, parents first.
-    pub fn dump(&self) -> Vec<DumpNode> {
+    ///
+    /// Fields of erroneous structs were of no interest to the evaluation; they are evaluated here.
+    pub fn dump(&mut self) -> Vec<DumpNode> {
         let mut nodes = Vec::new();
-        visit(self, self.root(), "", "", 0, &mut nodes);
+        let root = self.root();
+        visit(self, root, "", "", 0, &mut nodes);
         nodes
     }
 }
 
 fn visit(
-    evaluation: &Evaluation,
+    evaluation: &mut Evaluation,
     node: NodeId,
     path: &str,
     presence: &'static str,
@@ -57,10 +60,14 @@ fn visit(
     if depth > DEPTH || nodes.len() >= NODES {
         return;
     }
-    let s = evaluation.session();
+    let s = evaluation.session_mut();
+    // What a limit leaves unknown is shown as it is.
+    let _ = s.finalize(node);
     let target = s.deref(node);
     nodes.push(describe(evaluation, node, path.to_owned(), presence));
-    for arc in &s[target].arcs {
+    let arcs = evaluation.session().nodes[target.at()].arcs.clone();
+    for arc in &arcs {
+        let s = evaluation.session();
         let label = s[*arc].label;
         let presence = match s[*arc].presence {
             Presence::Member => "",

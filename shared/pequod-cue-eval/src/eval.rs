@@ -341,6 +341,9 @@ impl Session<'_> {
         if matches!(value, Value::Fault(_)) {
             return Ok(Some(value));
         }
+        if let Value::Node(node) = value {
+            self.finalize(node)?;
+        }
         let kind = self.kind(value);
         let comparing = matches!(op, Op::Equal | Op::NotEqual);
         let pos = Some(self.program.span(x).pos());
@@ -405,6 +408,9 @@ impl Session<'_> {
     }
 
     fn eval_unary(&mut self, expr: ExprId, op: Op, x: ExprId) -> Run<Option<Value>> {
+        if !self.can_be_concrete(op, x) {
+            return Ok(None);
+        }
         let Some(value) = self.value(x, Cond::SCALAR, Mode::Yield)? else {
             self.add_err_coded(
                 FaultCode::Incomplete,

@@ -83,6 +83,10 @@ impl std::fmt::Debug for Evaluation {
 }
 
 impl Evaluation {
+    pub(crate) const fn session_mut(&mut self) -> &mut Session<'static> {
+        &mut self.session
+    }
+
     pub(crate) const fn session(&self) -> &Session<'static> {
         &self.session
     }

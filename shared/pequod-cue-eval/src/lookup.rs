@@ -124,22 +124,22 @@ impl Session<'_> {
         match self[arc].presence {
             Presence::Member => Ok(Some(returned)),
             Presence::Required => {
-                self.add_err_coded(
+                self.add_lookup_err(
                     FaultCode::Incomplete,
                     "required field missing: {}",
                     [Arg::Label(label)],
                     pos,
-                    Some(node),
+                    node,
                 );
                 Ok(Some(returned))
             }
             Presence::Optional => {
-                self.add_err_coded(
+                self.add_lookup_err(
                     FaultCode::Incomplete,
                     "cannot reference optional field: {}",
                     [Arg::Label(label)],
                     pos,
-                    Some(node),
+                    node,
                 );
                 Ok(None)
             }
@@ -153,12 +153,12 @@ impl Session<'_> {
                     })
                 }) =>
             {
-                self.add_err_coded(
+                self.add_lookup_err(
                     FaultCode::Cycle,
                     "cyclic reference to field {}",
                     [Arg::Label(label)],
                     pos,
-                    Some(node),
+                    node,
                 );
                 Ok(None)
             }
@@ -193,6 +193,21 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// An error of whoever looks, about the node it looks in.
+    fn add_lookup_err<const N: usize>(
+        &mut self,
+        code: FaultCode,
+        template: &'static str,
+        args: [Arg; N],
+        pos: Option<Pos>,
+        node: NodeId,
+    ) {
+        let fault = self.new_fault(code, template, args, pos, Some(node));
+        let problem = self[fault].problems[0] as usize;
+        self.problems[problem].node = self.node;
+        self.add_err(fault);
+    }
+
     pub(crate) fn root_of(&self, mut node: NodeId) -> NodeId {
         while let Some(parent) = self[node].parent {
             node = parent;
@@ -223,42 +238,36 @@ impl Session<'_> {
             code = FaultCode::Eval;
         }
         if cycle {
-            self.add_err_coded(
+            self.add_lookup_err(
                 code,
                 "cyclic reference to field {}",
                 [Arg::Label(label)],
                 pos,
-                Some(node),
+                node,
             );
         } else if label.is_index() {
             let length = self.elements(node).len() as u64;
-            self.add_err_coded(
+            self.add_lookup_err(
                 code,
                 "index out of range [{}] with length {}",
                 [Arg::Count(label.index().into()), Arg::Count(length)],
                 pos,
-                Some(node),
+                node,
             );
         } else {
-            self.add_err_coded(
-                code,
-                "undefined field: {}",
-                [Arg::Label(label)],
-                pos,
-                Some(node),
-            );
+            self.add_lookup_err(code, "undefined field: {}", [Arg::Label(label)], pos, node);
         }
         Ok(())
     }
 
     pub(crate) fn undefined_field(&mut self, node: NodeId) {
         let label = self[node].label;
-        self.add_err_coded(
+        self.add_lookup_err(
             FaultCode::Incomplete,
             "undefined field: {}",
             [Arg::Label(label)],
             self.pos,
-            Some(node),
+            node,
         );
     }
 

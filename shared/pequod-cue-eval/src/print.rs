@@ -71,7 +71,13 @@ impl Session<'_> {
                 out.push_str(bound.op.as_str());
                 self.show_into(bound.value, depth, out);
             }
-            Value::Validator(id) => out.push_str(&self.show_validator(id)),
+            Value::Validator(id) => match self.validators[id.at()].call {
+                Some(call) => out.push_str(self.source_of(call)),
+                None => {
+                    out.push_str(&self.show_validator(id));
+                    out.push_str("()");
+                }
+            },
             Value::Builtin(at) => out.push_str(&self.program.builtins[at as usize].full_name()),
             Value::Conjunction(id) => self.join(&self.conjunctions[id.at()], " & ", depth, out),
             Value::Disjunction(id) => {
@@ -155,11 +161,9 @@ impl Session<'_> {
         let validator = &self.validators[id.at()];
         let builtin = self.program.builtins[validator.builtin as usize];
         let mut out = builtin.full_name();
-        if validator.call.is_some() || !validator.args.is_empty() {
+        if !builtin.non_concrete && !validator.args.is_empty() {
             out.push('(');
-            if !builtin.non_concrete {
-                self.join(&validator.args, ", ", 2, &mut out);
-            }
+            self.join(&validator.args, ", ", 2, &mut out);
             out.push(')');
         }
         out

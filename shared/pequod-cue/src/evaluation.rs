@@ -174,7 +174,7 @@ impl Evaluation {
 
     /// Every node there is, erroneous, optional and hidden ones included: for comparison with the
     /// reference.
-    pub fn dump(&self) -> Vec<crate::inspect::DumpNode> {
+    pub fn dump(&mut self) -> Vec<crate::inspect::DumpNode> {
         self.inner.dump()
     }
 

@@ -36,14 +36,14 @@ impl Session<'_> {
             }
             Expr::Let { up, label } => self.resolve_let(*up, *label, pos, cond, mode),
             Expr::Select { base, label, .. } => {
-                let node = self.node_of(*base, label.is_regular())?;
+                let node = self.node_of(expr, *base, label.is_regular())?;
                 if node == EMPTY {
                     return Ok(Some(EMPTY));
                 }
                 self.lookup_apart(expr, node, pos, *label, cond, mode)
             }
             Expr::Index { base, index, .. } => {
-                let node = self.node_of(*base, true)?;
+                let node = self.node_of(expr, *base, true)?;
                 let value = self.value(*index, Cond::SCALAR, Mode::Yield)?;
                 if node == EMPTY {
                     return Ok(Some(EMPTY));
@@ -169,7 +169,7 @@ impl Session<'_> {
     }
 
     /// The struct or list an expression leads to, its field set known; [`EMPTY`] with an error.
-    pub(super) fn node_of(&mut self, base: ExprId, scalar: bool) -> Run<NodeId> {
+    pub(super) fn node_of(&mut self, whole: ExprId, base: ExprId, scalar: bool) -> Run<NodeId> {
         let from_def = self.close.from_def;
         let is_reference = self.program.expr(base).is_reference();
         if !is_reference {
@@ -227,8 +227,8 @@ impl Session<'_> {
                 if kind.meets(Kind::STRUCT) {
                     self.add_err_coded(
                         FaultCode::Incomplete,
-                        "{} is incomplete (type {})",
-                        [Arg::Expr(base), Arg::Kind(kind)],
+                        "{} undefined as {} is incomplete (type {})",
+                        [Arg::Expr(whole), Arg::Expr(base), Arg::Kind(kind)],
                         pos,
                         self.node,
                     );

@@ -17,7 +17,7 @@ impl Session<'_> {
         for part in parts {
             let value = self.value(*part, Cond::SCALAR, Mode::Yield)?;
             let value = value.and_then(|value| self.unwrap(value));
-            self.append_text(*part, value, &mut out);
+            self.append_text(*part, value, bytes, &mut out);
         }
         if let Some(fault) = self.errs.take() {
             let code = self[fault].code;
@@ -33,10 +33,19 @@ impl Session<'_> {
         Ok(Some(self.string(&text)))
     }
 
-    pub(super) fn append_text(&mut self, expr: ExprId, value: Option<Value>, out: &mut Vec<u8>) {
+    pub(super) fn append_text(
+        &mut self,
+        expr: ExprId,
+        value: Option<Value>,
+        bytes: bool,
+        out: &mut Vec<u8>,
+    ) {
         match value {
             Some(Value::Str(sym)) => out.extend_from_slice(self.text(sym).as_bytes()),
-            Some(Value::Bytes(id)) => out.extend_from_slice(&self.bytes[id.at()]),
+            Some(Value::Bytes(id)) if bytes => out.extend_from_slice(&self.bytes[id.at()]),
+            Some(Value::Bytes(id)) => {
+                out.extend_from_slice(valid_text(&self.bytes[id.at()]).as_bytes());
+            }
             Some(Value::Bool(value)) => {
                 out.extend_from_slice(if value { b"true" } else { b"false" });
             }
@@ -68,7 +77,7 @@ impl Session<'_> {
                     Some(value) => self.add_err_coded(
                         FaultCode::Incomplete,
                         "non-concrete value {} (type {})",
-                        [Arg::Expr(expr), Arg::Kind(self.kind(value))],
+                        [Arg::Value(value), Arg::Kind(self.kind(value))],
                         pos,
                         self.node,
                     ),
@@ -197,4 +206,21 @@ impl Session<'_> {
             }
         })
     }
+}
+
+/// Bytes as text; each run of bytes that is none becomes one replacement character.
+fn valid_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    let mut invalid = false;
+    for chunk in bytes.utf8_chunks() {
+        if !chunk.valid().is_empty() {
+            text.push_str(chunk.valid());
+            invalid = false;
+        }
+        if !chunk.invalid().is_empty() && !invalid {
+            text.push(char::REPLACEMENT_CHARACTER);
+            invalid = true;
+        }
+    }
+    text
 }
