@@ -66,7 +66,10 @@ fn judge(name: &str, text: &str) -> Judged {
 
 /// The files at the archive's top level are one package.
 fn evaluated(archive: &Archive) -> Outcome {
-    let top_level = archive.sources().filter(|file| !file.name.contains('/'));
+    let top_level = archive.sources().filter(|file| {
+        let name = &file.name;
+        !name.contains('/') && !name.ends_with("_test.cue") && !name.ends_with("_tool.cue")
+    });
     let files = top_level
         .map(|file| SourceFile {
             name: file.name.clone(),

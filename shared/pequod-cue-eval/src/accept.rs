@@ -2,7 +2,7 @@
 
 use crate::builtin::Call;
 use crate::export::Check;
-use crate::session::{Close, Conjunct, Elem, NO_ENV, Node, Run};
+use crate::session::Run;
 use crate::value::{FaultCode, NodeId, Value};
 
 impl Call<'_, '_> {
@@ -44,21 +44,10 @@ impl Call<'_, '_> {
     }
 
     fn joined(&mut self, schema: Value, data: Value) -> Run<Option<NodeId>> {
-        let conjunct = |value| Conjunct {
-            env: NO_ENV,
-            elem: Elem::Value(value),
-            close: Close::default(),
-        };
         if let Some(fault) = self.session.as_fault(schema) {
             self.session.add_err(fault);
             return Ok(None);
         }
-        let node = self.session.new_node(Node {
-            conjuncts: [conjunct(data), conjunct(schema)].into_iter().collect(),
-            dynamic: true,
-            ..Node::default()
-        });
-        self.session.finalize(node)?;
-        Ok(Some(node))
+        self.session.unify_values(data, schema).map(Some)
     }
 }

@@ -123,6 +123,11 @@ pub enum View {
 }
 
 impl Call<'_, '_> {
+    /// A value as people write it.
+    pub fn show(&self, value: Value) -> String {
+        self.session.show(value)
+    }
+
     /// Whether it runs as a validator: a no may then say why.
     pub const fn validates(&self) -> bool {
         self.validates

@@ -77,5 +77,4 @@ pub use evaluation::{Evaluation, Input, Issue, ReadPath, Summary, Way};
 pub use kind::Kind;
 pub use program::Program;
 pub use session::{Run, Stop};
-pub use validator::Demand;
 pub use value::{FaultCode, NodeId, Value};

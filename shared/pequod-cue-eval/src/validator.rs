@@ -10,6 +10,7 @@ use crate::builtin::Call;
 use crate::close::DefKind;
 use crate::export::Check;
 use crate::program::{Expr, ExprId};
+use crate::sched::{Cond, Mode};
 use crate::session::{Close, Conjunct, Elem, NO_ENV, Node, Run, Session, Status};
 use crate::value::{
     Arg, Base, Bound, Disjunction, DisjunctionId, FaultCode, FaultId, NodeId, Op, Value,
@@ -162,32 +163,11 @@ impl Session<'_> {
         close
     }
 
-    fn as_final(&mut self, fault: FaultId) -> FaultId {
-        let copy = crate::value::Fault {
-            code: FaultCode::Eval,
-            ..self[fault].clone()
-        };
-        let id = FaultId(u32::try_from(self.faults.len()).unwrap_or(u32::MAX));
-        self.faults.push(copy);
-        id
-    }
-
     /// Why a value does not satisfy a schema, if it does not; a field that is missing counts.
     pub(crate) fn mismatch(&mut self, value: Value, schema: Value) -> Run<Option<FaultId>> {
         let node = self.unify_values(value, schema)?;
         self.first_fault(node, Check::MATCH)
     }
-}
-
-/// What [`Call::require`] asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Demand {
-    /// No contradiction.
-    Sound,
-    /// Nor a required field that is missing.
-    Complete,
-    /// Nor anything that is not data.
-    Concrete,
 }
 
 impl Call<'_, '_> {
@@ -196,26 +176,6 @@ impl Call<'_, '_> {
     pub fn satisfies(&mut self, value: Value, schema: Value) -> Run<bool> {
         let node = self.session.unify_values(value, schema)?;
         Ok(self.session.first_fault(node, Check::COMPLETE)?.is_none())
-    }
-
-    /// Raises everything that keeps a value from satisfying a schema.
-    pub fn require(&mut self, value: Value, schema: Value, demand: Demand) -> Run<bool> {
-        let node = self.session.unify_values(value, schema)?;
-        let check = match demand {
-            Demand::Sound => Check::SOUND,
-            Demand::Complete => Check::COMPLETE,
-            Demand::Concrete => Check::CONCRETE,
-        };
-        let faults = self.session.validate(node, check)?;
-        for fault in &faults {
-            let mut fault = *fault;
-            if demand == Demand::Concrete {
-                // What is asked for is data: no later input makes it so.
-                fault = self.session.as_final(fault);
-            }
-            self.session.add_err(fault);
-        }
-        Ok(faults.is_empty())
     }
 
     /// Whether a count fits a number or a constraint on numbers.
@@ -276,13 +236,35 @@ impl Call<'_, '_> {
         true
     }
 
+    /// An argument that is a schema, evaluated once more: by which references it came is then known
+    /// to what is unified with it, so that a schema within itself is noticed as a cycle.
+    pub fn schema_arg(&mut self, at: usize) -> Run<Option<Value>> {
+        let Some(arg) = self.written(at) else {
+            return Ok(Some(self.arg(at)));
+        };
+        let (value, close) = self
+            .session
+            .eval_close(arg, Cond::SCALAR, Mode::Finalize, false)?;
+        self.session.close = close;
+        Ok(value)
+    }
+
+    /// An argument as written.
+    fn written(&self, at: usize) -> Option<ExprId> {
+        let at = if self.validates {
+            at.checked_sub(1)?
+        } else {
+            at
+        };
+        match self.session.program.expr(self.expr?) {
+            Expr::Call(_, args) => args.get(at).copied(),
+            _ => None,
+        }
+    }
+
     /// An argument as an expression, so that cycles through it are noticed.
     fn schema(&mut self, at: usize) -> Option<Value> {
-        let program = self.session.program.clone();
-        let arg: ExprId = match program.expr(self.expr?) {
-            Expr::Call(_, args) => *args.get(at - 1)?,
-            _ => return None,
-        };
+        let arg = self.written(at)?;
         let session = &mut *self.session;
         let c = Conjunct {
             env: session.env,

@@ -1,11 +1,11 @@
-//! `json.Validate`, `yaml.Validate` and `yaml.ValidatePartial`: the functions of packages that hold data
-//! against a schema, which only the evaluator can.
+//! `json.Validate`, `yaml.Validate`, `yaml.ValidatePartial` and `list.MatchN`: the functions of packages
+//! that hold values against a schema, which only the evaluator can.
 
 use pequod_cue_eval::{Builtin, Call, Kind, Run, Value, View};
 use pequod_cue_std::{Datum, Fault, FaultKind};
 
 /// The functions, with the packages they belong to.
-pub(crate) fn functions() -> [(&'static str, Builtin); 3] {
+pub(crate) fn functions() -> [(&'static str, Builtin); 4] {
     let validating = |package, name, run| Builtin {
         package,
         name,
@@ -21,6 +21,13 @@ pub(crate) fn functions() -> [(&'static str, Builtin); 3] {
         (
             "encoding/yaml",
             validating("yaml", "ValidatePartial", &yaml_partial),
+        ),
+        (
+            "list",
+            Builtin {
+                params: &[Kind::LIST, Kind::TOP, Kind::TOP],
+                ..validating("list", "MatchN", &match_n)
+            },
         ),
     ]
 }
@@ -55,7 +62,10 @@ fn json(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
         Ok(data) => crate::library::back(call, &data, &[]),
         Err(fault) => return failed(call, fault),
     };
-    let yes = call.accepts_complete(call.arg(1), data)?;
+    let Some(schema) = call.schema_arg(1)? else {
+        return Ok(None);
+    };
+    let yes = call.accepts_complete(schema, data)?;
     Ok(yes.then_some(Value::Bool(true)))
 }
 
@@ -76,9 +86,11 @@ fn all_documents(call: &mut Call<'_, '_>, concrete: bool) -> Run<Option<Value>> 
         Ok(documents) => documents,
         Err(fault) => return failed(call, fault),
     };
+    let Some(schema) = call.schema_arg(1)? else {
+        return Ok(None);
+    };
     for document in documents {
         let data = crate::library::back(call, &document, &[]);
-        let schema = call.arg(1);
         let fits = if concrete {
             call.accepts_concrete(schema, data)?
         } else {
@@ -89,4 +101,28 @@ fn all_documents(call: &mut Call<'_, '_>, concrete: bool) -> Run<Option<Value>> 
         }
     }
     Ok(Some(Value::Bool(true)))
+}
+
+/// How many elements fit a schema: `list.MatchN(>1, {name: string})`.
+fn match_n(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
+    let elements = match call.view(call.arg(0))? {
+        Some(View::List { elements, .. }) => elements,
+        Some(_) => return Ok(call.incomplete("non-concrete list for argument 0")),
+        None => return Ok(None),
+    };
+    let (Some(bound), Some(schema)) = (call.schema_arg(1)?, call.schema_arg(2)?) else {
+        return Ok(None);
+    };
+    let mut count = 0;
+    for element in elements {
+        count += usize::from(call.satisfies(schema, element)?);
+    }
+    if call.fits(count, bound)? {
+        return Ok(Some(Value::Bool(true)));
+    }
+    if !call.validates() {
+        return Ok(Some(Value::Bool(false)));
+    }
+    let (schema, bound) = (call.show(schema), call.show(bound));
+    Ok(call.fail(format!("{schema} matches {count} list items, want {bound}")))
 }

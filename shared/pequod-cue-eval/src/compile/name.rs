@@ -50,6 +50,10 @@ impl Compiler {
         match self.library.member(path, name) {
             Some(Member::Function(builtin)) => self.builtin(builtin, span),
             Some(Member::Constant(text)) => self.constant(path, text, span),
+            // What a package exports begins with a capital: anything else is not there.
+            Some(Member::Unsupported(_)) if name.starts_with(|c: char| c.is_ascii_lowercase()) => {
+                self.absent_member(name, span)
+            }
             Some(Member::Unsupported(_)) => {
                 self.unsupported(span, format!("{path}.{name}"));
                 self.bottom(span)
@@ -59,6 +63,14 @@ impl Compiler {
             }
             None => self.bottom(span),
         }
+    }
+
+    /// A member that a package has not: looked for in vain, as in any open struct.
+    fn absent_member(&mut self, name: &str, span: Span) -> ExprId {
+        let empty = self.struct_lit(&[], span, false, 1);
+        let base = self.add(Expr::Struct(empty), span);
+        let label = self.program.label_of(name);
+        self.add(Expr::Select { base, label }, span)
     }
 
     pub(super) fn builtin(&mut self, builtin: &'static Builtin, span: Span) -> ExprId {
