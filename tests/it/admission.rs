@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt as _};
 use pequod_api::{ClusterCuePolicy, Solution, names};
-use pequod_testkit::{ControlPlane, run, wait, workspace_root};
+use pequod_testkit::{ControlPlane, Installation, run, wait, workspace_root};
 
 use crate::suite::installed;
 
@@ -92,6 +92,19 @@ async fn a_policy_that_does_not_compile_is_refused() {
     );
 }
 
+/// A ConfigMap that is a member of the Solution `app`, with a stamp on it or without one.
+fn member_map(name: &str, stamp: &str) -> String {
+    let mut annotations = serde_json::Map::new();
+    if !stamp.is_empty() {
+        annotations.insert(names::ANNOTATION_STAMP.to_owned(), stamp.into());
+    }
+    serde_json::json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": {"k": "v"},
+        "metadata": {"name": name, "labels": {names::LABEL_SOLUTION: "app"}, "annotations": annotations}
+    })
+    .to_string()
+}
+
 /// The actor that the Solution gives for its member ConfigMap, once it is known.
 async fn actor_of(cluster: &ControlPlane, namespace: &str, member: &str) -> String {
     let solutions = Api::<Solution>::namespaced(cluster.client(), namespace);
@@ -112,7 +125,7 @@ fn actor(solution: Option<&Solution>, member: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_stamp_names_the_writer_and_one_that_was_copied_or_altered_is_not_believed() {
+async fn a_stamp_names_the_writer_and_at_the_webhook_nobody_can_put_another_there() {
     let (cluster, _) = installed().await;
     let namespace = cluster.namespace("stamps").await;
     let role = "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: alice}, \
@@ -122,20 +135,11 @@ async fn a_stamp_names_the_writer_and_one_that_was_copied_or_altered_is_not_beli
     let solution =
         "{apiVersion: dot-ai.io/v1, kind: Solution, metadata: {name: app}, spec: {intent: try}}";
     cluster.apply(&namespace, solution).await;
-    let member = |name: &str, stamp: &str| {
-        let annotations = serde_json::json!({ names::ANNOTATION_STAMP: stamp });
-        let labels = serde_json::json!({ names::LABEL_SOLUTION: "app" });
-        serde_json::json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "data": {"k": "v"},
-            "metadata": {"name": name, "labels": labels, "annotations": if stamp.is_empty() { serde_json::json!({}) } else { annotations }}
-        })
-        .to_string()
-    };
     cluster
         .try_apply(
             cluster.client_of("alice"),
             &namespace,
-            &member("genuine", ""),
+            &member_map("genuine", ""),
         )
         .await
         .unwrap();
@@ -152,7 +156,7 @@ async fn a_stamp_names_the_writer_and_one_that_was_copied_or_altered_is_not_beli
         .try_apply(
             cluster.client_of("bob"),
             &namespace,
-            &member("copied", &stamp),
+            &member_map("copied", &stamp),
         )
         .await
         .unwrap();
@@ -179,4 +183,79 @@ async fn a_stamp_names_the_writer_and_one_that_was_copied_or_altered_is_not_beli
     );
     let actor = actor_of(cluster, &namespace, "genuine").await;
     assert!(actor == "alice" || actor == "unresolved", "{actor}");
+}
+
+/// Whoever gets past the webhook can write any stamp; what proves is what is in it.
+#[tokio::test]
+async fn past_the_webhook_a_stamp_that_was_copied_or_altered_or_is_out_of_date_is_not_believed() {
+    let cluster = ControlPlane::start().await.unwrap();
+    let _installation = Installation::install(&cluster).await.unwrap();
+    let namespace = cluster.namespace("stamps").await;
+    let solution =
+        "{apiVersion: dot-ai.io/v1, kind: Solution, metadata: {name: app}, spec: {intent: try}}";
+    cluster.apply(&namespace, solution).await;
+    let maps = Api::<ConfigMap>::namespaced(cluster.client(), &namespace);
+    let mut stamps = Vec::new();
+    for name in ["genuine", "altered", "outdated"] {
+        cluster.apply(&namespace, &member_map(name, "")).await;
+        let stamped = wait::until(&maps, name, "is stamped", |map| {
+            map.is_some_and(|map| map.annotations().contains_key(names::ANNOTATION_STAMP))
+        });
+        let map = stamped.await.unwrap();
+        stamps.push(map.annotations()[names::ANNOTATION_STAMP].clone());
+        assert_eq!(actor_of(&cluster, &namespace, name).await, "admin");
+    }
+
+    cluster
+        .kubectl(["delete", "mutatingwebhookconfiguration", "pequod-webhook"])
+        .success();
+    // The API server's own copy of its configuration follows; until then writes are stamped anew.
+    let begin = std::time::Instant::now();
+    loop {
+        let create = ["create", "-n", &namespace, "-o", "yaml", "-f", "-"];
+        let made = cluster.kubectl_as("admin", create, &member_map("plain", ""));
+        cluster
+            .kubectl(["delete", "configmap", "plain", "-n", &namespace])
+            .success();
+        if !made.success().contains(names::ANNOTATION_STAMP) {
+            break;
+        }
+        assert!(begin.elapsed() < wait::PATIENCE, "writes are still stamped");
+    }
+
+    cluster
+        .apply(&namespace, &member_map("copied", &stamps[0]))
+        .await;
+    let forged = stamps[1].replace("admin", "alice");
+    assert_ne!(
+        forged, stamps[1],
+        "the author can be read in a stamp: {forged}"
+    );
+    let annotate = format!("{}={forged}", names::ANNOTATION_STAMP);
+    for change in [
+        vec!["annotate", "--overwrite", "configmap", "altered", &annotate],
+        vec![
+            "patch",
+            "configmap",
+            "outdated",
+            "--type=merge",
+            "-p",
+            r#"{"data":{"k":"other"}}"#,
+        ],
+    ] {
+        cluster
+            .kubectl(change.into_iter().chain(["-n", &namespace]))
+            .success();
+    }
+    let solutions = Api::<Solution>::namespaced(cluster.client(), &namespace);
+    for name in ["copied", "altered", "outdated"] {
+        wait::until(
+            &solutions,
+            "app",
+            "does not believe the stamp",
+            |solution| actor(solution, name).as_deref() == Some("unresolved"),
+        )
+        .await;
+    }
+    assert_eq!(actor_of(&cluster, &namespace, "genuine").await, "admin");
 }
