@@ -123,7 +123,7 @@ fn compare_failures(ours: &Outcome, theirs: &Outcome) -> (Score, Vec<Difference>
 }
 
 /// The highest level at which two nodes agree.
-fn agreement(ours: &Node, theirs: &Node) -> u8 {
+pub(crate) fn agreement(ours: &Node, theirs: &Node) -> u8 {
     if ours.code != theirs.code {
         return 0;
     }
@@ -158,7 +158,7 @@ fn parsed(json: &str) -> Option<serde_json::Value> {
     serde_json::from_str(json).ok()
 }
 
-fn describe(node: &Node) -> String {
+pub(crate) fn describe(node: &Node) -> String {
     let mut text = format!("{}{}", node.kind, node.arc);
     if !node.code.is_empty() {
         return format!("{} error: {}", node.code, node.message);

@@ -10,7 +10,9 @@
 
 pub mod assertion;
 pub mod compare;
+pub mod fuzz;
 pub mod ledger;
+pub mod line_server;
 pub mod node;
 pub mod oracle;
 pub mod report;

@@ -1,14 +1,18 @@
 //! `cargo xtask conformance cue`: the table of agreement with the reference implementation.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use pequod_cue_conform::fuzz::corpus::Corpus;
+use pequod_cue_conform::fuzz::robust::{self, Target};
+use pequod_cue_conform::fuzz::verdict::Verdict;
 use pequod_cue_conform::ledger::Ledger;
-use pequod_cue_conform::{report, suite, worker};
+use pequod_cue_conform::oracle::Oracle;
+use pequod_cue_conform::{fuzz, report, suite, worker};
 use pequod_diag::Exit;
 
 /// Compares our CUE evaluator with the reference implementation on its own test archives.
@@ -34,6 +38,21 @@ struct Options {
     /// Seconds that one archive may take.
     #[arg(long, default_value_t = 20)]
     patience_seconds: u64,
+    /// Compare answers to this many programs that nobody wrote, instead.
+    #[arg(long, value_name = "CASES")]
+    fuzz: Option<u64>,
+    /// Feed this many broken inputs to each of parser, evaluator, YAML, decimals and regular expressions, instead.
+    #[arg(long, value_name = "CASES")]
+    robust: Option<u64>,
+    /// The seed of such a run.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The first case of such a run: with `--fuzz 1`, that case alone.
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+    /// How many signatures of differences to print.
+    #[arg(long, default_value_t = 40)]
+    signatures: usize,
     /// Answer requests on standard input (used by this program itself).
     #[arg(long, hide = true)]
     work: bool,
@@ -43,6 +62,10 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let result = if options.work {
         worker::serve().map(|()| Exit::Done).map_err(Into::into)
+    } else if let Some(cases) = options.fuzz {
+        fuzz(&options, cases)
+    } else if let Some(cases) = options.robust {
+        robust(&options, cases)
     } else {
         compare(&options)
     };
@@ -60,6 +83,67 @@ fn main() -> ExitCode {
             Exit::Input.into()
         }
     }
+}
+
+fn fuzz(options: &Options, cases: u64) -> Result<Exit, Box<dyn std::error::Error>> {
+    let oracle = Oracle::build()?;
+    let corpus = Corpus::read(&oracle)?;
+    let plan = fuzz::Plan {
+        seed: options.seed,
+        first: options.first,
+        cases,
+        jobs: options.jobs,
+        patience: Duration::from_secs(options.patience_seconds),
+    };
+    let findings = fuzz::run(&oracle, &corpus, plan)?;
+    let mut out = io::stdout().lock();
+    if cases == 1 {
+        out.write_all(fuzz::program(plan.seed, plan.first, &corpus).as_bytes())?;
+    }
+    out.write_all(findings.signatures(options.signatures).as_bytes())?;
+    out.write_all(findings.table().as_bytes())?;
+    let grave: u64 = [Verdict::OursValue, Verdict::Crash, Verdict::Timeout]
+        .iter()
+        .filter_map(|verdict| findings.counts.get(verdict))
+        .sum();
+    gates(
+        &mut out,
+        grave,
+        "programs with another value, a crash or no end",
+    )
+}
+
+fn robust(options: &Options, cases: u64) -> Result<Exit, Box<dyn std::error::Error>> {
+    let patience = Duration::from_secs(options.patience_seconds);
+    let broken = robust::all(options.seed, cases, patience, &Target::ALL)?;
+    let mut out = io::stdout().lock();
+    for case in &broken {
+        writeln!(
+            out,
+            "{:?} case {}: {:?} {}",
+            case.target, case.case, case.poison, case.message
+        )?;
+    }
+    let targets = Target::ALL.len();
+    writeln!(
+        out,
+        "{cases} inputs to each of {targets} targets, seed {}",
+        options.seed
+    )?;
+    gates(&mut out, broken.len() as u64, "inputs without an answer")
+}
+
+fn gates(
+    out: &mut impl Write,
+    missed: u64,
+    what: &str,
+) -> Result<Exit, Box<dyn std::error::Error>> {
+    if missed == 0 {
+        writeln!(out, "gates: met")?;
+        return Ok(Exit::Done);
+    }
+    writeln!(out, "gates: missed: {missed} {what}")?;
+    Ok(Exit::No)
 }
 
 fn compare(options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {

@@ -98,6 +98,7 @@ pub fn run(
                 case: outcome.case.clone(),
                 archive,
                 evaluate: *evaluate,
+                robust: None,
             });
             theirs.insert(outcome.case.clone(), outcome);
         }

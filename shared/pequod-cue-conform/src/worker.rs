@@ -4,15 +4,16 @@
 //! to `--work`), which answers one line a case; a child that does not answer in time is killed,
 //! and a new one goes on with the next case.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::io::{self, BufRead, Write};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fuzz::robust::{self, Chunk};
+use crate::line_server::LineServer;
 use crate::node::{Outcome, Poison};
 use crate::subject;
 use crate::txtar::Archive;
@@ -26,6 +27,21 @@ pub struct Request {
     pub archive: String,
     /// Or only parse.
     pub evaluate: bool,
+    /// Instead of all that, broken input of our own making.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub robust: Option<Chunk>,
+}
+
+impl Request {
+    /// A package of one file.
+    pub fn program(case: impl Into<String>, text: &str) -> Self {
+        Self {
+            case: case.into(),
+            archive: format!("-- in.cue --\n{text}"),
+            evaluate: true,
+            robust: None,
+        }
+    }
 }
 
 /// Reads requests and answers them, until there are no more: the child's side.
@@ -33,6 +49,13 @@ pub fn serve() -> io::Result<()> {
     let mut out = io::stdout().lock();
     for line in io::stdin().lock().lines() {
         let request: Request = serde_json::from_str(&line?)?;
+        if let Some(chunk) = &request.robust {
+            let outcome = stacker::grow(256 << 20, || robust::run(chunk));
+            serde_json::to_writer(&mut out, &outcome)?;
+            out.write_all(b"\n")?;
+            out.flush()?;
+            continue;
+        }
         let archive = Archive::parse(&request.archive);
         // Deep values need a deep stack; how deep is the evaluator's budget's business.
         let outcome = stacker::grow(256 << 20, || {
@@ -45,62 +68,23 @@ pub fn serve() -> io::Result<()> {
     Ok(())
 }
 
-struct Worker {
-    child: Child,
-    input: ChildStdin,
-    answers: Receiver<String>,
-}
+/// A child that answers cases.
+#[derive(Debug)]
+pub struct Worker(LineServer);
 
 impl Worker {
-    fn start() -> io::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("--work")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let missing = || io::Error::other("the child has no pipe");
-        let input = child.stdin.take().ok_or_else(missing)?;
-        let output = child.stdout.take().ok_or_else(missing)?;
-        let (sender, answers) = channel();
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Self {
-            child,
-            input,
-            answers,
-        })
+    /// Starts this program again.
+    pub fn start() -> io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--work").stderr(Stdio::null());
+        Ok(Self(LineServer::start(command)?))
     }
 
-    fn ask(&mut self, request: &Request, patience: Duration) -> Result<Outcome, Poison> {
-        let mut line = serde_json::to_vec(request).map_err(|_| Poison::Crash)?;
-        line.push(b'\n');
-        if self
-            .input
-            .write_all(&line)
-            .and_then(|()| self.input.flush())
-            .is_err()
-        {
-            return Err(Poison::Crash);
-        }
-        match self.answers.recv_timeout(patience) {
-            Ok(answer) => serde_json::from_str(&answer).map_err(|_| Poison::Crash),
-            Err(RecvTimeoutError::Timeout) => Err(Poison::Timeout),
-            Err(RecvTimeoutError::Disconnected) => Err(Poison::Crash),
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // It may be gone already, and nothing depends on it.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Our answer; a child that gave none must be started anew.
+    pub fn ask(&mut self, request: &Request, patience: Duration) -> Result<Outcome, Poison> {
+        let line = serde_json::to_string(request).map_err(|_| Poison::Crash)?;
+        let answer = self.0.ask(&line, patience)?;
+        serde_json::from_str(&answer).map_err(|_| Poison::Crash)
     }
 }
 

@@ -1,0 +1,296 @@
+//! Programs that nobody wrote, answered by both sides.
+//!
+//! Half of them come out of a grammar, half are sources of the archives with a few changes. What
+//! differs is sorted by *signature*; the first program of each is made as small as it can be while it
+//! still shows the same. A case is known by the run's seed and its number.
+
+pub mod corpus;
+mod generate;
+pub mod random;
+pub mod robust;
+pub mod verdict;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use self::corpus::Corpus;
+use self::random::Random;
+use self::verdict::{Judgement, Verdict, judge};
+use crate::line_server::LineServer;
+use crate::node::{Outcome, Poison};
+use crate::oracle::Oracle;
+use crate::worker::{Request, Worker};
+
+/// What to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// The seed.
+    pub seed: u64,
+    /// The first case.
+    pub first: u64,
+    /// How many cases.
+    pub cases: u64,
+    /// How many of each side's processes.
+    pub jobs: usize,
+    /// How long either side may take for one.
+    pub patience: Duration,
+}
+
+/// Programs of one signature.
+#[derive(Debug, Clone)]
+pub struct Kind {
+    /// How many.
+    pub count: u64,
+    /// The first case that was met.
+    pub case: u64,
+    /// Where and how it differs.
+    pub detail: String,
+    /// The program, reduced.
+    pub program: String,
+}
+
+/// What came of a run.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// How many programs of each verdict.
+    pub counts: BTreeMap<Verdict, u64>,
+    /// All that is not the same, by verdict and signature.
+    pub kinds: BTreeMap<(Verdict, String), Kind>,
+}
+
+/// The program of a case.
+pub fn program(seed: u64, case: u64, corpus: &Corpus) -> String {
+    let random = Random::new(seed, case);
+    if case.is_multiple_of(2) {
+        generate::program(random)
+    } else {
+        corpus.mutated(random)
+    }
+}
+
+/// Both sides, in processes of their own.
+struct Pair<'a> {
+    oracle: &'a Oracle,
+    ours: Worker,
+    theirs: LineServer,
+    patience: Duration,
+}
+
+impl<'a> Pair<'a> {
+    fn start(oracle: &'a Oracle, patience: Duration) -> io::Result<Self> {
+        Ok(Self {
+            oracle,
+            ours: Worker::start()?,
+            theirs: official(oracle)?,
+            patience,
+        })
+    }
+
+    fn judge(&mut self, text: &str) -> io::Result<Judgement> {
+        let request = serde_json::json!({
+            "id": "fuzz",
+            "files": [{"name": "in.cue", "data": text}],
+        });
+        let answer = self.theirs.ask(&request.to_string(), self.patience);
+        let theirs = match answer {
+            Ok(line) => serde_json::from_str(&line).unwrap_or_else(|_| without(Poison::Crash)),
+            Err(poison) => {
+                self.theirs = official(self.oracle)?;
+                without(poison)
+            }
+        };
+        let ours = match self
+            .ours
+            .ask(&Request::program("fuzz", text), self.patience)
+        {
+            Ok(outcome) => outcome,
+            Err(poison) => {
+                self.ours = Worker::start()?;
+                without(poison)
+            }
+        };
+        Ok(judge(&ours, &theirs))
+    }
+
+    /// The program with as few lines as show the same.
+    fn reduced(&mut self, text: &str, judgement: &Judgement) -> io::Result<String> {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let mut budget = 200;
+        let mut size = lines.len().div_ceil(2);
+        while size > 0 {
+            let mut at = 0;
+            while at < lines.len() && budget > 0 {
+                budget -= 1;
+                let mut fewer = lines.clone();
+                fewer.drain(at..(at + size).min(lines.len()));
+                let found = self.judge(&(fewer.join("\n") + "\n"))?;
+                let same =
+                    found.verdict == judgement.verdict && found.signature == judgement.signature;
+                if same {
+                    lines = fewer;
+                } else {
+                    at += size;
+                }
+            }
+            size /= 2;
+        }
+        Ok(lines.join("\n") + "\n")
+    }
+}
+
+fn without(poison: Poison) -> Outcome {
+    Outcome {
+        poison: Some(poison),
+        error: format!("{poison:?}"),
+        ..Outcome::default()
+    }
+}
+
+fn official(oracle: &Oracle) -> io::Result<LineServer> {
+    let mut command = Command::new(oracle.program());
+    command
+        .arg("stream")
+        .env("GOMEMLIMIT", "1GiB")
+        .stderr(Stdio::null());
+    LineServer::start(command)
+}
+
+/// Runs a plan.
+pub fn run(oracle: &Oracle, corpus: &Corpus, plan: Plan) -> io::Result<Findings> {
+    let next = AtomicU64::new(plan.first);
+    let findings = Mutex::new(Findings::default());
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..plan.jobs.max(1))
+            .map(|_| {
+                scope.spawn(|| -> io::Result<()> {
+                    let mut pair = Pair::start(oracle, plan.patience)?;
+                    loop {
+                        let case = next.fetch_add(1, Ordering::Relaxed);
+                        if case >= plan.first + plan.cases {
+                            return Ok(());
+                        }
+                        let text = program(plan.seed, case, corpus);
+                        let judgement = pair.judge(&text)?;
+                        note(&findings, &mut pair, case, &text, judgement)?;
+                    }
+                })
+            })
+            .collect();
+        workers.into_iter().try_for_each(|worker| {
+            worker
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("a worker's thread ended")))
+        })
+    })?;
+    Ok(findings
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+fn note(
+    findings: &Mutex<Findings>,
+    pair: &mut Pair<'_>,
+    case: u64,
+    text: &str,
+    judgement: Judgement,
+) -> io::Result<()> {
+    let lock = || {
+        findings
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    };
+    let key = (judgement.verdict, judgement.signature.clone());
+    {
+        let mut findings = lock();
+        *findings.counts.entry(judgement.verdict).or_default() += 1;
+        if judgement.verdict == Verdict::Same {
+            return Ok(());
+        }
+        if let Some(kind) = findings.kinds.get_mut(&key) {
+            kind.count += 1;
+            return Ok(());
+        }
+        let kind = Kind {
+            count: 1,
+            case,
+            detail: judgement.detail.clone(),
+            program: text.to_owned(),
+        };
+        findings.kinds.insert(key.clone(), kind);
+    }
+    // What we do not have, or do not do in time, needs no small example.
+    let worth = !matches!(
+        judgement.verdict,
+        Verdict::Unsupported | Verdict::NoReference | Verdict::Timeout
+    );
+    if worth {
+        let program = pair.reduced(text, &judgement)?;
+        let detail = pair.judge(&program)?.detail;
+        if let Some(kind) = lock().kinds.get_mut(&key) {
+            kind.program = program;
+            kind.detail = detail;
+        }
+    }
+    Ok(())
+}
+
+impl Findings {
+    /// How many programs were judged.
+    pub fn total(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// The counts by verdict, in Markdown.
+    pub fn table(&self) -> String {
+        let mut text = String::from("| outcome | programs | share |\n| --- | --: | --: |\n");
+        let total = self.total().max(1);
+        for verdict in Verdict::ALL {
+            let count = self.counts.get(&verdict).copied().unwrap_or(0);
+            let share = count * 100_000 / total;
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "| {} | {count} | {}.{:03} % |",
+                verdict.name(),
+                share / 1000,
+                share % 1000
+            );
+        }
+        text
+    }
+
+    /// The signatures, the gravest and most frequent first.
+    pub fn signatures(&self, most: usize) -> String {
+        let mut kinds: Vec<_> = self.kinds.iter().collect();
+        kinds.sort_by_key(|((verdict, _), kind)| {
+            (std::cmp::Reverse(*verdict), std::cmp::Reverse(kind.count))
+        });
+        let mut text = String::new();
+        for ((verdict, signature), kind) in kinds.into_iter().take(most) {
+            let _ = writeln!(
+                text,
+                "{} × {}: {signature} (case {})",
+                kind.count,
+                verdict.name(),
+                kind.case
+            );
+            let _ = writeln!(
+                text,
+                "    {}",
+                kind.detail.lines().next().unwrap_or_default()
+            );
+            if *verdict != Verdict::Unsupported {
+                for line in kind.program.lines() {
+                    let _ = writeln!(text, "      {line}");
+                }
+            }
+        }
+        text
+    }
+}
