@@ -177,7 +177,7 @@ pub fn run(oracle: &Oracle, corpus: &Corpus, plan: Plan) -> io::Result<Findings>
                         }
                         let text = program(plan.seed, case, corpus);
                         let judgement = pair.judge(&text)?;
-                        note(&findings, &mut pair, case, &text, judgement)?;
+                        note(&findings, &mut pair, case, &text, &judgement)?;
                     }
                 })
             })
@@ -198,7 +198,7 @@ fn note(
     pair: &mut Pair<'_>,
     case: u64,
     text: &str,
-    judgement: Judgement,
+    judgement: &Judgement,
 ) -> io::Result<()> {
     let lock = || {
         findings
@@ -230,7 +230,7 @@ fn note(
         Verdict::Unsupported | Verdict::NoReference | Verdict::Timeout
     );
     if worth {
-        let program = pair.reduced(text, &judgement)?;
+        let program = pair.reduced(text, judgement)?;
         let detail = pair.judge(&program)?.detail;
         if let Some(kind) = lock().kinds.get_mut(&key) {
             kind.program = program;

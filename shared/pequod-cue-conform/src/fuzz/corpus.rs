@@ -260,6 +260,9 @@ fn change_token(text: &str, random: &mut Random) -> String {
     format!("{}{new}{}", &text[..start], &text[end..])
 }
 
+/// Bytes that mean something in one of the languages.
+const SIGNS: &[u8] = b"{}[]()\"'\\:,.#_?!&|*@\n 09-+e";
+
 /// Bytes with some of them changed, removed, or doubled: mostly no program at all.
 pub fn mutated_bytes(source: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = source.to_vec();
@@ -273,7 +276,7 @@ pub fn mutated_bytes(source: &[u8], random: &mut Random) -> Vec<u8> {
             1 => {
                 bytes.remove(at);
             }
-            2 => bytes.insert(at, b"{}[]()\"'\\:,.#_?!&|*@\n 09-+e"[random.below(28)]),
+            2 => bytes.insert(at, SIGNS[random.below(SIGNS.len())]),
             3 => {
                 let end = (at + 1 + random.below(12)).min(bytes.len());
                 let part = bytes[at..end].to_vec();

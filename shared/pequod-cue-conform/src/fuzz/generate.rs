@@ -235,7 +235,7 @@ impl Generator {
                 9 if !label.starts_with(['#', '_']) => "...".to_owned(),
                 10 => format!("({}): {}", self.text(), self.expr(2)),
                 11 if label.starts_with(char::is_alphabetic) => {
-                    format!("V={label}: {}", self.with_alias())
+                    format!("V={label}: {}", Self::with_alias())
                 }
                 _ => format!("{label}: {}", self.expr(3)),
             };
@@ -246,7 +246,7 @@ impl Generator {
         text
     }
 
-    fn with_alias(&mut self) -> String {
+    fn with_alias() -> String {
         format!("{{{}: 1, {}: V.{}}}", LABELS[0], LABELS[1], LABELS[0])
     }
 

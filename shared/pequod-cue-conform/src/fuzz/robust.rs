@@ -74,8 +74,8 @@ const DECIMALS: &[&str] = &[
     "0.000",
     "3.333333333333333333333333333333333333",
     "12345678901234567890123456789012345678901234567890",
-    "1e99999",
-    "-1e-99999",
+    "1e2000",
+    "-1e-2000",
 ];
 const PATTERNS: &[&str] = &[
     "^a+b*$",
@@ -266,25 +266,21 @@ pub fn all(
                 to,
             };
             from = to;
-            let outcome = worker.ask(&request(chunk), patience);
-            match outcome {
-                Ok(outcome) => {
-                    if let Some(poison) = outcome.poison {
-                        let case = outcome.case.parse().unwrap_or(chunk.from);
-                        broken.push(Broken {
-                            target,
-                            case,
-                            poison,
-                            message: outcome.error,
-                        });
-                        // The rest of the chunk is still to be seen.
-                        from = case + 1;
-                    }
-                }
-                Err(_) => {
-                    worker = Worker::start()?;
-                    single(chunk, patience, &mut worker, &mut broken)?;
-                }
+            let Ok(outcome) = worker.ask(&request(chunk), patience) else {
+                worker = Worker::start()?;
+                single(chunk, patience, &mut worker, &mut broken)?;
+                continue;
+            };
+            if let Some(poison) = outcome.poison {
+                let case = outcome.case.parse().unwrap_or(chunk.from);
+                broken.push(Broken {
+                    target,
+                    case,
+                    poison,
+                    message: outcome.error,
+                });
+                // The rest of the chunk is still to be seen.
+                from = case + 1;
             }
         }
     }
