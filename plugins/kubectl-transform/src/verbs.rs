@@ -14,4 +14,5 @@ pub(crate) mod status;
 pub(crate) mod vet;
 
 mod masked;
+mod outcome;
 mod tree;

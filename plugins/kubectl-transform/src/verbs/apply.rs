@@ -9,6 +9,7 @@ use pequod_cli::{Exit, Failure, Format, KubectlArgs, Printer, Progress};
 use pequod_diag::{Code, Diagnostic, Place};
 use pequod_kube::ApiError;
 
+use super::outcome::{Outcome, follow, outcome};
 use super::vet;
 use crate::cli::{ApplyArgs, DryRun};
 use crate::{engine, input};
@@ -89,38 +90,6 @@ async fn check(
     Ok(!rendered.is_forbidden())
 }
 
-/// What a Transform's status says about a generation.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Ready,
-    Stalled(String),
-    Working(String),
-}
-
-pub(crate) fn outcome(transform: &Transform) -> Outcome {
-    let generation = transform.metadata.generation;
-    let Some(status) = transform
-        .status
-        .as_ref()
-        .filter(|s| s.observed_generation == generation)
-    else {
-        return Outcome::Working("waiting for the controller".to_owned());
-    };
-    let condition = |kind: &str| status.conditions.iter().find(|c| c.type_ == kind);
-    let is_true = |kind: &str| condition(kind).filter(|c| c.status == "True");
-    if let Some(stalled) = is_true("Stalled") {
-        return Outcome::Stalled(stalled.message.clone());
-    }
-    if is_true("Ready").is_some() {
-        return Outcome::Ready;
-    }
-    let nodes = status.nodes.as_deref().unwrap_or("0/0");
-    let why = condition("Ready")
-        .map(|c| c.message.as_str())
-        .unwrap_or_default();
-    Outcome::Working(format!("{nodes} nodes ready {why}").trim_end().to_owned())
-}
-
 async fn wait_ready(
     api: &Api<Transform>,
     applied: &Transform,
@@ -130,7 +99,7 @@ async fn wait_ready(
     let name = applied.metadata.name.clone().unwrap_or_default();
     let mut progress = Progress::start("waiting for the controller");
     let mut last = String::new();
-    let ended = super::status::follow(api, &name, limit, |transform| {
+    let ended = follow(api, &name, limit, |transform| {
         let Some(transform) = transform else {
             return Some(Outcome::Stalled("it was deleted".into()));
         };
@@ -172,9 +141,4 @@ async fn wait_ready(
             Ok(Exit::No)
         }
     }
-}
-
-/// Whether nothing will happen until somebody changes something.
-pub(crate) fn is_stalled(transform: &Transform) -> bool {
-    matches!(outcome(transform), Outcome::Stalled(_))
 }

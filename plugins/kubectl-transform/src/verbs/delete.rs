@@ -25,7 +25,7 @@ pub(crate) async fn run(kubectl: &KubectlArgs, args: DeleteArgs) -> Result<Exit,
     }
     let mut progress = Progress::start("waiting for the objects to go");
     let mut last = String::new();
-    let gone = super::status::follow(&api, name, args.wait.timeout, |transform| match transform {
+    let gone = super::outcome::follow(&api, name, args.wait.timeout, |transform| match transform {
         None => Some(()),
         Some(transform) => {
             let why = transform

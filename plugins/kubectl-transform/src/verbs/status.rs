@@ -1,7 +1,5 @@
 //! `status`, `tree`: how a Transform and its nodes are.
 
-use std::time::Duration;
-
 use futures::StreamExt as _;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
@@ -9,6 +7,7 @@ use pequod_api::{ResourceGraph, Transform};
 use pequod_cli::{Exit, Failure, Format, KubectlArgs, Printer};
 use serde::Serialize;
 
+use super::outcome::{Outcome, outcome};
 use super::tree;
 use crate::cli::StatusArgs;
 use crate::graphs::opened;
@@ -30,10 +29,7 @@ pub(crate) async fn run(kubectl: &KubectlArgs, args: StatusArgs) -> Result<Exit,
         return watch(client, namespace, &args.name, &mut printer).await;
     }
     let both = both(client, namespace, &args.name).await?;
-    let ready = matches!(
-        super::apply::outcome(&both.transform),
-        super::apply::Outcome::Ready
-    );
+    let ready = outcome(&both.transform) == Outcome::Ready;
     print(&both, &mut printer)?;
     Ok(if ready { Exit::Done } else { Exit::No })
 }
@@ -107,26 +103,4 @@ async fn watch(
         }
     }
     Ok(Exit::Done)
-}
-
-/// Watches a Transform until `end` gives an answer, or the time is over. `None` stands for a Transform that is not
-/// there.
-pub(crate) async fn follow<T>(
-    api: &Api<Transform>,
-    name: &str,
-    limit: Duration,
-    mut end: impl FnMut(Option<&Transform>) -> Option<T>,
-) -> Option<T> {
-    let watching = async {
-        let stream = watcher::watch_object(api.clone(), name).default_backoff();
-        let mut stream = std::pin::pin!(stream);
-        while let Some(event) = stream.next().await {
-            let Ok(transform) = event else { continue };
-            if let Some(answer) = end(transform.as_ref()) {
-                return Some(answer);
-            }
-        }
-        None
-    };
-    tokio::time::timeout(limit, watching).await.ok().flatten()
 }

@@ -51,7 +51,7 @@ fn head(transform: &Transform, printer: &Printer) -> String {
     let word = match ready.map(|ready| ready.status.as_str()) {
         Some("True") => printer.paint(Paint::Good, "Ready"),
         Some("False") => printer.paint(
-            if super::apply::is_stalled(transform) {
+            if super::outcome::is_stalled(transform) {
                 Paint::Bad
             } else {
                 Paint::Attention
