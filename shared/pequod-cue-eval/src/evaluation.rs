@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use pequod_cue_syntax::Pos;
-use pequod_diag::Place;
+use pequod_diag::{Path, Place};
 
 use crate::budget::{Limits, Meter, Poison, Work};
 use crate::export::Check;
@@ -48,7 +48,7 @@ pub struct Issue {
     /// Its class.
     pub code: FaultCode,
     /// The path of the value, empty for the root.
-    pub path: String,
+    pub path: Path,
     /// One sentence.
     pub sentence: String,
     /// Where; the first is the most telling.
@@ -265,7 +265,7 @@ impl Evaluation {
             if !value.is_some_and(|value| session.is_concrete(value)) {
                 found.push(Issue {
                     code: FaultCode::Incomplete,
-                    path: session.path(node),
+                    path: session.path_of(node),
                     sentence: format!("incomplete value {}", session.show(Value::Node(target))),
                     places: session
                         .node_pos(node)
@@ -283,7 +283,7 @@ impl Evaluation {
             if presence == Presence::Required && concrete_here {
                 found.push(Issue {
                     code: FaultCode::Incomplete,
-                    path: session.path(*arc),
+                    path: session.path_of(*arc),
                     sentence: "field is required but not present".to_owned(),
                     places: session
                         .node_pos(*arc)
@@ -332,7 +332,7 @@ impl Evaluation {
                 .node
                 .or(data.node)
                 .or(node)
-                .map(|node| session.path(node))
+                .map(|node| session.path_of(node))
                 .unwrap_or_default();
             let mut below = Vec::new();
             for child in &problem.children {

@@ -1,9 +1,8 @@
 //! Looking at values: kinds, concreteness, defaults, places.
 
-use std::fmt::Write as _;
-
 use pequod_cue_num::Decimal;
 use pequod_cue_syntax::Pos;
+use pequod_diag::{Path, Step};
 
 use crate::kind::{Kind, Label, LabelKind, Presence};
 use crate::program::{Decl, Sym};
@@ -342,27 +341,25 @@ impl Session<'_> {
 
     /// The path of a node from the root.
     pub(crate) fn path(&self, node: NodeId) -> String {
-        let mut labels = Vec::new();
+        self.path_of(node).to_string()
+    }
+
+    /// The labels from the root to a node.
+    pub(crate) fn path_of(&self, node: NodeId) -> Path {
+        let mut steps = Vec::new();
         let mut next = Some(node);
         while let Some(node) = next {
-            if self[node].label != Label::NONE {
-                labels.push(self[node].label);
+            let label = self[node].label;
+            match label.kind() {
+                LabelKind::None => {}
+                LabelKind::Index => steps.push(Step::Index(label.index())),
+                LabelKind::Regular => steps.push(Step::Field(self.label_text(label))),
+                _ => steps.push(Step::Hidden(self.label_text(label))),
             }
             next = self[node].parent;
         }
-        labels.reverse();
-        let mut path = String::new();
-        for label in labels {
-            if label.is_index() {
-                let _ = write!(path, "[{}]", label.index());
-                continue;
-            }
-            if !path.is_empty() {
-                path.push('.');
-            }
-            path.push_str(&self.shown_label(label));
-        }
-        path
+        steps.reverse();
+        Path(steps)
     }
 
     /// A label as it would be written.

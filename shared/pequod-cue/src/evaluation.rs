@@ -125,12 +125,10 @@ fn diagnostic(issue: &Issue) -> Diagnostic {
         FaultCode::Incomplete => codes::INCOMPLETE,
         FaultCode::Cycle => codes::CYCLE,
     };
-    let message = if issue.path.is_empty() {
-        issue.sentence.clone()
-    } else {
-        format!("{}: {}", issue.path, issue.sentence)
-    };
-    let mut problem = Diagnostic::error(code, message);
+    let mut problem = Diagnostic::error(code, issue.sentence.clone());
+    if !issue.path.is_empty() {
+        problem = problem.about(issue.path.clone());
+    }
     let mut places = issue.places.iter();
     problem.place = places.next().cloned();
     for place in places {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::path::Path;
+
 /// A stable name of a kind of problem, for example `cue/conflict` or `graph/cycle`.
 ///
 /// The part before the slash names the area. Codes are documented, never reused for another
@@ -93,6 +95,9 @@ pub struct Diagnostic {
     /// Where it is, if it is anywhere in particular.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
+    /// The value it is about, if it is about one; the message then begins with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<Path>,
     /// Further places, in the order they should be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<Label>,
@@ -112,6 +117,7 @@ impl Diagnostic {
             code,
             message: message.into(),
             place: None,
+            path: None,
             labels: Vec::new(),
             hint: None,
             causes: Vec::new(),
@@ -131,6 +137,24 @@ impl Diagnostic {
     pub fn at(mut self, place: Place) -> Self {
         self.place = Some(place);
         self
+    }
+
+    /// Sets which value it is about, and puts that before the message.
+    #[must_use]
+    pub fn about(mut self, path: Path) -> Self {
+        self.message = format!("{path}: {}", self.message);
+        self.path = Some(path);
+        self
+    }
+
+    /// The message without the path of the value it is about.
+    pub fn sentence(&self) -> &str {
+        let Some(path) = &self.path else {
+            return &self.message;
+        };
+        let rest = self.message.strip_prefix(&path.to_string());
+        rest.and_then(|rest| rest.strip_prefix(": "))
+            .unwrap_or(&self.message)
     }
 
     /// Adds a further place.

@@ -9,10 +9,12 @@
 
 mod diagnostic;
 mod exit;
+mod path;
 mod render;
 mod secret;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Label, Place, Severity};
 pub use exit::Exit;
+pub use path::{Path, Step};
 pub use render::{Style, render};
 pub use secret::Secret;

@@ -125,26 +125,13 @@ fn is_no_answer(problem: &Diagnostic) -> bool {
 }
 
 fn found(rule: &Rule, problem: &Diagnostic) -> Problem {
-    // The evaluator begins its sentences with the path of the value, as seen from what was checked.
-    let (path, detail) = match problem.message.split_once(": ") {
-        Some((path, rest)) if is_path(path) => (path, rest),
-        _ => ("", problem.message.as_str()),
-    };
-    let below = path.strip_prefix(&rule.constraint).unwrap_or(path);
+    // As seen from what was checked.
+    let path = problem.path.clone().unwrap_or_default();
     Problem {
-        path: below.strip_prefix('.').unwrap_or(below).to_owned(),
+        path: path.below(&rule.constraint).to_string(),
         message: rule.message.clone(),
-        detail: detail.to_owned(),
+        detail: problem.sentence().to_owned(),
     }
-}
-
-/// Whether a text can be a path: there is white space in it only between quotes.
-fn is_path(text: &str) -> bool {
-    let mut quoted = false;
-    text.chars().all(|letter| {
-        quoted ^= letter == '"';
-        quoted || !letter.is_whitespace()
-    })
 }
 
 fn rules(program: &pequod_cue::Program) -> Result<Vec<Rule>, Diagnostics> {

@@ -77,34 +77,8 @@ fn violation(
 
 /// The path that a problem names, without the policy's own part of it.
 fn path_in_object(problem: &Diagnostic, constraint: &str) -> Option<String> {
-    let below = |path: &str| {
-        let rest = path.strip_prefix(constraint).unwrap_or(path);
-        let rest = rest.strip_prefix('.').unwrap_or(rest);
-        (!rest.is_empty()).then(|| rest.to_owned())
-    };
-    let places = problem
-        .place
-        .iter()
-        .chain(problem.labels.iter().map(|label| &label.place));
-    for place in places {
-        if let Place::Path { path, .. } = place
-            && let Some(path) = below(path)
-        {
-            return Some(path);
-        }
-    }
-    // The evaluator begins its sentences with the path of the value.
-    let (path, _) = problem.message.split_once(": ")?;
-    is_path(path).then(|| below(path)).flatten()
-}
-
-/// Whether a text can be a path: labels without white space, unless they are quoted.
-fn is_path(text: &str) -> bool {
-    let mut quoted = false;
-    text.chars().all(|c| {
-        quoted ^= c == '"';
-        quoted || !c.is_whitespace()
-    })
+    let path = problem.path.as_ref()?.below(constraint);
+    (!path.is_empty()).then(|| path.to_string())
 }
 
 fn read_all(value: Cue<'_>) -> Result<Vec<Policy>, Diagnostics> {
