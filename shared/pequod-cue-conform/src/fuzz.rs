@@ -12,6 +12,7 @@ pub mod verdict;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
 use std::io;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -24,7 +25,10 @@ use self::random::Random;
 use self::verdict::{Judgement, Verdict, judge};
 use crate::line_server::LineServer;
 use crate::node::{Outcome, Poison};
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, OracleError};
+use crate::orders::Orders;
+use crate::suite::{SUITES, SuiteError};
+use crate::txtar::Archive;
 use crate::worker::{Request, Worker};
 
 /// What to run.
@@ -142,6 +146,34 @@ impl<'a> Pair<'a> {
         }
         Ok(lines.join("\n") + "\n")
     }
+}
+
+/// Compares the orders of declarations of all archives that are evaluated and are one file.
+pub fn orders(oracle: &Oracle, filter: &str, patience: Duration) -> Result<Orders, SuiteError> {
+    let mut pair = Pair::start(oracle, patience).map_err(SuiteError::Worker)?;
+    let mut orders = Orders::default();
+    for (suite, _) in SUITES.iter().filter(|(_, evaluate)| *evaluate) {
+        for outcome in oracle.suite(suite)? {
+            if !outcome.case.contains(filter) {
+                continue;
+            }
+            let path = oracle.module.join(format!("{}.txtar", outcome.case));
+            let text =
+                fs::read_to_string(&path).map_err(|source| OracleError::File { path, source })?;
+            let archive = Archive::parse(&text);
+            let sources: Vec<_> = archive.sources().collect();
+            let [source] = sources[..] else {
+                continue;
+            };
+            orders
+                .add(&outcome.case, &source.data, |text| {
+                    let judgement = pair.judge(text)?;
+                    Ok((judgement.verdict, judgement.detail))
+                })
+                .map_err(SuiteError::Worker)?;
+        }
+    }
+    Ok(orders)
 }
 
 fn without(poison: Poison) -> Outcome {

@@ -12,7 +12,7 @@ use pequod_cue_conform::fuzz::robust::{self, Target};
 use pequod_cue_conform::fuzz::verdict::Verdict;
 use pequod_cue_conform::ledger::Ledger;
 use pequod_cue_conform::oracle::Oracle;
-use pequod_cue_conform::{fuzz, report, suite, worker};
+use pequod_cue_conform::{fuzz, report, share, suite, worker};
 use pequod_diag::Exit;
 
 /// Compares our CUE evaluator with the reference implementation on its own test archives.
@@ -44,6 +44,9 @@ struct Options {
     /// Feed this many broken inputs to each of parser, evaluator, YAML, decimals and regular expressions, instead.
     #[arg(long, value_name = "CASES")]
     robust: Option<u64>,
+    /// Compare answers to the archives with their declarations in other orders, instead.
+    #[arg(long)]
+    orders: bool,
     /// The seed of such a run.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -64,6 +67,8 @@ fn main() -> ExitCode {
         worker::serve().map(|()| Exit::Done).map_err(Into::into)
     } else if let Some(cases) = options.fuzz {
         fuzz(&options, cases)
+    } else if options.orders {
+        orders(&options)
     } else if let Some(cases) = options.robust {
         robust(&options, cases)
     } else {
@@ -110,6 +115,26 @@ fn fuzz(options: &Options, cases: u64) -> Result<Exit, Box<dyn std::error::Error
         &mut out,
         grave,
         "programs with another value, a crash or no end",
+    )
+}
+
+fn orders(options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {
+    let patience = Duration::from_secs(options.patience_seconds);
+    let found = fuzz::orders(&Oracle::build()?, &options.filter, patience)?;
+    let mut out = io::stdout().lock();
+    for (archive, order, detail) in &found.differing {
+        let line = detail.lines().next().unwrap_or_default();
+        writeln!(out, "{archive} order {order}: {line}")?;
+    }
+    writeln!(
+        out,
+        "{} archives in {} orders; in {} both sides agree as well as in the written one",
+        found.archives, found.orders, found.agreeing
+    )?;
+    gates(
+        &mut out,
+        found.differing.len() as u64,
+        "orders that matter to one side only",
     )
 }
 
@@ -170,6 +195,10 @@ fn compare(options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {
     if options.write {
         fs::write(&path, ledger.with(&sums).to_text())?;
         fs::write(docs.join("cue-conformance.md"), report::page(&table))?;
+        fs::write(
+            share::file(),
+            share::to_text(&share::counts(&share::module()?)?),
+        )?;
         return Ok(Exit::Done);
     }
     let deviations = ledger.deviations(&sums);
