@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use kube::Api;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
 use pequod_api::{NodePhase, ResourceGraph, Transform};
 use pequod_testkit::{ControlPlane, Output, Process, run, wait};
 use serde_json::{Value, json};
@@ -131,16 +133,17 @@ async fn a_web_service_from_plan_to_its_end() {
     )
     .success();
     let left = cluster
-        .kubectl([
-            "-n",
-            &namespace,
-            "get",
-            "deploy,svc,pdb,rg,secret",
-            "-o",
-            "name",
-        ])
+        .kubectl(["-n", &namespace, "get", "deploy,svc,pdb,rg", "-o", "name"])
         .success();
     assert_eq!(left.trim(), "");
+    // The graph's store belongs to the graph: the cluster's own garbage collector takes it, in its own time.
+    let secrets: Api<Secret> = Api::namespaced(cluster.client(), &namespace);
+    for secret in secrets.list_metadata(&ListParams::default()).await.unwrap() {
+        wait::until(&secrets, &secret.name_any(), "is gone", |found| {
+            found.is_none()
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
