@@ -5,13 +5,14 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use pequod_testkit::{Error, Result, Tools, workspace_root};
 
-use crate::{codegen, tidy};
+use crate::tidy;
 
 /// A level of `cargo xtask test`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -20,12 +21,12 @@ pub(crate) enum Level {
     Format,
     /// what the layout promises
     Tidy,
-    /// generated files are up to date
-    Codegen,
     /// clippy, warnings forbidden
     Lint,
-    /// all programs build
+    /// all programs and tests build
     Build,
+    /// generated files are up to date
+    Codegen,
     /// the reference tools are there
     Tools,
     /// unit and integration tests, the real API server included
@@ -50,6 +51,9 @@ struct Outcome {
 /// A level that failed; the others were run nevertheless.
 pub(crate) fn run(only: &[Level]) -> Result<()> {
     let begin = Instant::now();
+    // Asked now: a level that builds everything puts another program in its place.
+    let own_path = std::env::current_exe()
+        .map_err(Error::while_doing("where this program lies is unknown"))?;
     let mut outcomes: Vec<Outcome> = Vec::new();
     for level in Level::value_variants() {
         if !only.is_empty() && !only.contains(level) {
@@ -59,22 +63,23 @@ pub(crate) fn run(only: &[Level]) -> Result<()> {
         let no_build = outcomes
             .iter()
             .any(|past| past.level == Level::Build && past.failed.is_some());
-        if no_build && matches!(level, Level::Tests | Level::Doc) {
+        if no_build && matches!(level, Level::Codegen | Level::Tests | Level::Doc) {
             continue;
         }
         eprintln!("\n=== {}", name(*level));
-        outcomes.push(level.run());
+        outcomes.push(level.run(&own_path));
     }
     report(&outcomes, begin.elapsed())
 }
 
 impl Level {
-    fn run(self) -> Outcome {
+    fn run(self, own_path: &Path) -> Outcome {
         let begin = Instant::now();
         let outcome = match self {
             Self::Format => cargo(&["fmt", "--all", "--check"]),
             Self::Tidy => own(tidy::run()),
-            Self::Codegen => own(codegen::run(true)),
+            // In a process of its own, which finds the programs as they have just been built.
+            Self::Codegen => through(Command::new(own_path).args(["codegen", "--check"])),
             Self::Lint => cargo(&[
                 "clippy",
                 "--workspace",
@@ -83,7 +88,8 @@ impl Level {
                 "-D",
                 "warnings",
             ]),
-            Self::Build => cargo(&["build", "--workspace", "--bins"]),
+            // With the tests, so that no later level needs a library with other features: each would be built again.
+            Self::Build => cargo(&["build", "--workspace", "--all-targets"]),
             Self::Tools => own(Tools::find_or_build().map(|_| ())),
             Self::Tests => {
                 let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
@@ -112,8 +118,12 @@ fn own(result: Result<()>) -> std::result::Result<u64, String> {
 /// Runs cargo, lets its output through, and gives back how many tests passed, or what failed.
 fn cargo(arguments: &[&str]) -> std::result::Result<u64, String> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    through(command.args(arguments))
+}
+
+/// The same with any program of the workspace.
+fn through(command: &mut Command) -> std::result::Result<u64, String> {
     command
-        .args(arguments)
         .current_dir(workspace_root())
         // The programs have just been built: tests take them as they are.
         .env("PEQUOD_BINS_BUILT", "1")
@@ -122,7 +132,7 @@ fn cargo(arguments: &[&str]) -> std::result::Result<u64, String> {
         .stderr(Stdio::piped());
     let mut child = command
         .spawn()
-        .map_err(|error| format!("could not run cargo: {error}"))?;
+        .map_err(|error| format!("could not run {}: {error}", command.get_program().display()))?;
     let err = child
         .stderr
         .take()
@@ -137,7 +147,7 @@ fn cargo(arguments: &[&str]) -> std::result::Result<u64, String> {
         .unwrap_or_default();
     let status = child
         .wait()
-        .map_err(|error| format!("could not wait for cargo: {error}"))?;
+        .map_err(|error| format!("could not wait for it: {error}"))?;
     if status.success() {
         return Ok(passed(&out));
     }
