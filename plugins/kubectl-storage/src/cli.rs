@@ -359,7 +359,8 @@ fn doctor(inventory: &Inventory, output: &mut Output) -> Result<Exit, Failure> {
             if release < nas.release {
                 continue;
             }
-            let what = validate::breaks(&instance.kind, release);
+            let what =
+                validate::breaks(&instance.kind, instance.settings.image.as_deref(), release);
             breaks_now |= what.is_some() && release == nas.release;
             let show = |(major, minor): (u16, u16)| format!("{major}.{minor:02}");
             table.row([

@@ -71,9 +71,17 @@ pub fn validate(inventory: &Inventory) -> Vec<Check> {
     checks
 }
 
-/// What of a driver breaks on a release of TrueNAS; none when nothing is known to.
-pub fn breaks(kind: &str, release: (u16, u16)) -> Option<&'static str> {
+/// What of a driver breaks on a release of TrueNAS; none when nothing is known to. The image is
+/// that of the running controller, where it could be read: the `next` line speaks to 25.04 and
+/// 25.10, no release of the 1.x line does.
+pub fn breaks(kind: &str, image: Option<&str>, release: (u16, u16)) -> Option<&'static str> {
     let api_only = kind.contains("-api-");
+    let tag = image
+        .and_then(|image| image.rsplit_once(':'))
+        .map(|(_, tag)| tag);
+    if tag.is_some_and(|tag| tag.starts_with("next")) && release < (26, 0) {
+        return None;
+    }
     match release {
         (26.., _) => Some("REST is removed: no published driver image works; stay below 26"),
         (25, 10..) if api_only => Some(
@@ -367,7 +375,11 @@ fn instance_on_nas(instance: &Instance, nas: &Nas, checks: &mut Vec<Check>) {
             );
         }
     }
-    if let Some(what) = breaks(&instance.kind, nas.release) {
+    if let Some(what) = breaks(
+        &instance.kind,
+        instance.settings.image.as_deref(),
+        nas.release,
+    ) {
         check(
             checks,
             "PQS-4011",
@@ -638,8 +650,12 @@ mod tests {
 
     #[test]
     fn the_doctor_knows_what_breaks() {
-        assert_eq!(breaks("freenas-api-nfs", (24, 10)), None);
-        assert!(breaks("freenas-api-nfs", (25, 10)).is_some_and(|what| what.contains("next")));
-        assert!(breaks("freenas-iscsi", (26, 0)).is_some());
+        let old = Some("democraticcsi/democratic-csi:v1.9.4");
+        let next = Some("registry:5000/democratic-csi:next");
+        assert_eq!(breaks("freenas-api-nfs", old, (24, 10)), None);
+        assert!(breaks("freenas-api-nfs", old, (25, 10)).is_some_and(|what| what.contains("next")));
+        assert_eq!(breaks("freenas-api-nfs", next, (25, 10)), None);
+        assert!(breaks("freenas-iscsi", next, (26, 0)).is_some());
+        assert!(breaks("freenas-api-nfs", None, (25, 4)).is_some());
     }
 }

@@ -157,6 +157,7 @@ struct Status {
     bound_volume_snapshot_content_name: Text,
     snapshot_handle: Text,
     conditions: Vec<Condition>,
+    addresses: Vec<NodeAddress>,
     start_timestamp: Option<String>,
     completion_timestamp: Option<String>,
 }
@@ -216,6 +217,12 @@ struct Condition {
     #[serde(rename = "type")]
     kind: Text,
     status: Text,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct NodeAddress {
+    address: Text,
 }
 
 #[derive(Deserialize, Default)]
@@ -381,6 +388,12 @@ fn node(row: &Object) -> Node {
         name: Text::clone(&row.metadata.name),
         ready,
         drivers: Vec::new(),
+        addresses: row
+            .status
+            .addresses
+            .iter()
+            .map(|known| Text::clone(&known.address))
+            .collect(),
     }
 }
 

@@ -80,7 +80,7 @@ pub async fn drivers(connection: &Connection, name: &str) -> Reading {
     )
     .await
     {
-        Ok(json) => csi_names(&json),
+        Ok(json) => releases(&json),
         Err(error) => {
             gap(
                 &mut reading.cluster,
@@ -108,9 +108,20 @@ pub async fn drivers(connection: &Connection, name: &str) -> Reading {
     reading
 }
 
-/// `--csi-name` by namespace and release.
-fn csi_names(pods: &str) -> BTreeMap<(String, String), String> {
-    let mut names = BTreeMap::new();
+/// What the pods of a release say about it.
+#[derive(Debug, Default, Clone)]
+struct Release {
+    /// `--csi-name`.
+    csi_name: Option<String>,
+    /// Image of the driver's own container.
+    image: Option<String>,
+    /// Arguments of the external-provisioner.
+    provisioner: Vec<String>,
+}
+
+/// Releases by namespace and name.
+fn releases(pods: &str) -> BTreeMap<(String, String), Release> {
+    let mut names: BTreeMap<(String, String), Release> = BTreeMap::new();
     let list: Workloads = serde_json::from_str(pods).unwrap_or(Workloads { items: Vec::new() });
     for pod in list.items {
         let at = |pointer: &str| {
@@ -123,15 +134,28 @@ fn csi_names(pods: &str) -> BTreeMap<(String, String), String> {
             at("/metadata/labels/app.kubernetes.io~1instance").to_owned(),
         );
         let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
-        for argument in containers
-            .into_iter()
-            .flatten()
-            .filter_map(|container| container.get("args")?.as_array())
-            .flatten()
-            .filter_map(Value::as_str)
-        {
-            if let Some(name) = argument.strip_prefix("--csi-name=") {
-                names.insert(key.clone(), name.to_owned());
+        for container in containers.into_iter().flatten() {
+            let release = names.entry(key.clone()).or_default();
+            let text = |field: &str| container.get(field).and_then(Value::as_str);
+            let arguments: Vec<&str> = container
+                .get("args")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            let name = arguments
+                .iter()
+                .find_map(|argument| argument.strip_prefix("--csi-name="));
+            if let Some(name) = name {
+                release.csi_name = Some(name.to_owned());
+                release.image = text("image").map(str::to_owned);
+            }
+            if text("name").is_some_and(|name| name.contains("provisioner")) {
+                release.provisioner = arguments
+                    .iter()
+                    .map(|&argument| argument.to_owned())
+                    .collect();
             }
         }
     }
@@ -141,7 +165,7 @@ fn csi_names(pods: &str) -> BTreeMap<(String, String), String> {
 fn add_driver(
     reading: &mut Reading,
     secret: &SecretObject,
-    names: &BTreeMap<(String, String), String>,
+    names: &BTreeMap<(String, String), Release>,
 ) {
     use base64::Engine as _;
     let Some(data) = secret.data.get("driver-config-file.yaml") else {
@@ -155,15 +179,16 @@ fn add_driver(
     let place = format!("{}/{}", secret.metadata.namespace, secret.metadata.name);
     let key = (secret.metadata.namespace.clone(), release.to_owned());
     // The chart's release name may carry its own suffix in the pods' labels.
-    let csi_name = names.get(&key).or_else(|| {
+    let release_of = names.get(&key).or_else(|| {
         names
             .iter()
             .find(|((namespace, instance), _)| {
                 *namespace == key.0 && release.starts_with(instance.as_str())
             })
-            .map(|(_, name)| name)
+            .map(|(_, known)| known)
     });
-    let Some(csi_name) = csi_name else {
+    let known = release_of.cloned().unwrap_or_default();
+    let Some(csi_name) = &known.csi_name else {
         gap(
             &mut reading.cluster,
             &place,
@@ -186,6 +211,12 @@ fn add_driver(
             if let Some((mut instance, login)) = config::instance(&document, csi_name) {
                 instance.settings.release =
                     format!("{}/{release}", secret.metadata.namespace).into();
+                instance.settings.image = known.image.as_deref().map(Text::from);
+                instance.settings.provisioner_args = known
+                    .provisioner
+                    .iter()
+                    .map(|argument| Text::from(&**argument))
+                    .collect();
                 reading.logins.entry(login.host.clone()).or_insert(login);
                 reading.cluster.instances.push(instance);
             }
@@ -295,7 +326,8 @@ mod tests {
     #[test]
     fn a_driver_is_found_by_its_secret_and_its_controller() {
         let pods = r#"{"items":[{"metadata":{"namespace":"csi","labels":{"app.kubernetes.io/instance":"zfs"}},
-            "spec":{"containers":[{"args":["--v=1","--csi-name=org.test.nfs"]}]}}]}"#;
+            "spec":{"containers":[{"name":"external-provisioner","args":["--timeout=90s"]},
+            {"name":"csi-driver","image":"democraticcsi/democratic-csi:next","args":["--v=1","--csi-name=org.test.nfs"]}]}}]}"#;
         let yaml = "driver: freenas-api-nfs\nhttpConnection: {host: nas.test, protocol: https, apiKey: k}\n\
             zfs: {datasetParentName: tank/v}\n";
         let secret = SecretObject {
@@ -309,8 +341,14 @@ mod tests {
             )]),
         };
         let mut reading = Reading::default();
-        add_driver(&mut reading, &secret, &csi_names(pods));
-        assert_eq!(&*reading.cluster.instances[0].driver, "org.test.nfs");
+        add_driver(&mut reading, &secret, &releases(pods));
+        let found = &reading.cluster.instances[0];
+        assert_eq!(&*found.driver, "org.test.nfs");
+        assert_eq!(
+            found.settings.image.as_deref(),
+            Some("democraticcsi/democratic-csi:next")
+        );
+        assert_eq!(&*found.settings.provisioner_args[0], "--timeout=90s");
         assert!(reading.logins.contains_key("nas.test"));
         assert!(reading.cluster.gaps.is_empty());
     }
@@ -330,7 +368,7 @@ mod tests {
             )]),
         };
         let mut reading = Reading::default();
-        add_driver(&mut reading, &secret, &csi_names(pods));
+        add_driver(&mut reading, &secret, &releases(pods));
         assert_eq!(reading.cluster.gaps.len(), 1);
         assert!(!format!("{:?}", reading.cluster.gaps).contains("secret!!"));
     }

@@ -72,6 +72,8 @@ pub(super) struct NasIndex<'a> {
     pub(super) smb: HashMap<&'a str, &'a PathShare>,
     sessions: HashSet<&'a str>,
     mounted: HashSet<&'a str>,
+    /// An NFSv4 client that is no node of a scanned cluster: it may have mounted anything.
+    stranger: Option<&'a str>,
 }
 
 fn push<'a, T>(map: &mut Many<'a, T>, key: &'a str, value: T) {
@@ -108,6 +110,13 @@ impl<'a> Index<'a> {
         for cluster in &inventory.clusters {
             index.add_cluster(cluster);
         }
+        let nodes: HashSet<&str> = inventory
+            .clusters
+            .iter()
+            .flat_map(|cluster| &cluster.nodes)
+            .flat_map(|node| &node.addresses)
+            .map(|address| &**address)
+            .collect();
         for nas in &inventory.appliances {
             let instances = inventory
                 .clusters
@@ -120,7 +129,7 @@ impl<'a> Index<'a> {
                 })
                 .filter(|known| known.instance.nas == nas.name)
                 .collect();
-            index.appliances.push(NasIndex::new(nas, instances));
+            index.appliances.push(NasIndex::new(nas, instances, &nodes));
         }
         index
     }
@@ -289,7 +298,7 @@ pub(super) fn uid_of(csi_name: &str) -> Option<&str> {
 }
 
 impl<'a> NasIndex<'a> {
-    fn new(nas: &'a Nas, instances: Vec<InstanceIn<'a>>) -> Self {
+    fn new(nas: &'a Nas, instances: Vec<InstanceIn<'a>>, nodes: &HashSet<&str>) -> Self {
         let csi_name = format!("{DRIVER_PREFIX}csi_volume_name");
         let mut index = Self {
             nas,
@@ -335,6 +344,12 @@ impl<'a> NasIndex<'a> {
                 .map(|session| &*session.target)
                 .collect(),
             mounted: HashSet::new(),
+            stranger: nas
+                .nfs_clients
+                .iter()
+                .filter(|client| client.export.is_none() && !nodes.contains(&*client.address))
+                .map(|client| &*client.address)
+                .min(),
         };
         for dataset in &nas.datasets {
             if let Some(name) = dataset.property(&csi_name) {
@@ -375,8 +390,12 @@ impl<'a> NasIndex<'a> {
         for share in &nas.nfs_shares {
             push(&mut index.nfs, &share.path, share);
         }
-        for client in &nas.nfs_clients {
-            let export = client.export.trim_end_matches('/');
+        for export in nas
+            .nfs_clients
+            .iter()
+            .filter_map(|client| client.export.as_ref())
+        {
+            let export = export.trim_end_matches('/');
             index.mounted.insert(export);
             index.mounted.extend(ancestors(export));
         }
@@ -433,9 +452,30 @@ impl<'a> NasIndex<'a> {
     pub(super) fn is_mounted(&self, path: &str) -> bool {
         let path = path.trim_end_matches('/');
         self.mounted.contains(path)
-            || self.nas.nfs_clients.iter().any(|client| {
-                ancestors(path).any(|above| above == client.export.trim_end_matches('/'))
+            || self
+                .nas
+                .nfs_clients
+                .iter()
+                .filter_map(|client| client.export.as_ref())
+                .any(|export| ancestors(path).any(|above| above == export.trim_end_matches('/')))
+    }
+
+    /// An NFSv4 client that may have mounted the path: the appliance does not say what such a
+    /// client has mounted. Nodes of scanned clusters mount what their PersistentVolumes say; any
+    /// other one is believed to use every export that is shown at or above the path.
+    pub(super) fn may_be_mounted_by(&self, path: &str) -> Option<&'a str> {
+        let stranger = self.stranger?;
+        let path = path.trim_end_matches('/');
+        std::iter::once(path)
+            .chain(ancestors(path))
+            .any(|at| {
+                self.nfs
+                    .get(at)
+                    .into_iter()
+                    .flatten()
+                    .any(|share| share.enabled)
             })
+            .then_some(stranger)
     }
 
     /// Whether a replication task writes to the dataset or above it.

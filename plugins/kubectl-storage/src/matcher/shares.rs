@@ -274,6 +274,11 @@ fn share_orphan(
             .blockers
             .push("an NFS client has mounted it".to_owned());
     }
+    if let (Some(client), "NfsShare") = (nas.may_be_mounted_by(&share.path), kind) {
+        finding.blockers.push(format!(
+            "the NFSv4 client {client} is no node of a scanned cluster and may have mounted it"
+        ));
+    }
     Some(finish(
         finding,
         asset_owner(index, nas, dataset, known, true),

@@ -51,6 +51,10 @@ fn examine_volume<'a>(
     let subject =
         Subject::new(&nas.nas.name, "Dataset", Text::clone(&dataset.id)).made(dataset.created);
     let mentions = index.mentions(nas, dataset);
+    if let Some(finding) = copy_of(nas, dataset, &subject, &mentions) {
+        report.findings.push(finding);
+        return;
+    }
     if !mentions.is_empty() {
         report.counts.matched += 1;
         let mut volumes: Vec<_> = mentions
@@ -87,6 +91,43 @@ fn examine_volume<'a>(
     report
         .findings
         .push(unmentioned(index, nas, dataset, subject, age));
+}
+
+/// A dataset that only its `csi_volume_name` connects with a PersistentVolume, while that volume's
+/// own dataset is there: `zfs send -p` and clones carry the property along. What it is for is for
+/// a person to say, and it proves nothing about whose it is.
+fn copy_of(
+    nas: &NasIndex<'_>,
+    dataset: &Dataset,
+    subject: &Subject,
+    mentions: &[(Key, super::index::VolumeIn<'_>)],
+) -> Option<Finding> {
+    let name = dataset
+        .driver("csi_volume_name")
+        .filter(|name| &***name != dataset.leaf())?;
+    let only_by_name = !mentions.is_empty()
+        && mentions
+            .iter()
+            .all(|(key, known)| *key == Key::VolumeName && known.volume.name == *name);
+    if !only_by_name {
+        return None;
+    }
+    let original = mentions.iter().find_map(|(_, known)| {
+        nas.instances
+            .iter()
+            .filter(|instance| instance.instance.driver == known.volume.driver)
+            .map(|instance| format!("{}/{}", instance.instance.parent, known.volume.handle))
+            .find(|path| **path != *dataset.id && nas.datasets.contains_key(path.as_str()))
+    })?;
+    let mut finding = Finding::reported(
+        Code::Conflict,
+        subject.clone(),
+        format!("says it is the volume {name}, which is {original}: a copy"),
+    )
+    .because(Key::VolumeName, format!("csi_volume_name is {name}"))
+    .because(Key::Handle, format!("{original} exists and is that volume"));
+    finding.bytes = Some(dataset.used_bytes);
+    Some(finding)
 }
 
 /// One dataset, several PersistentVolumes: which one is right is for a person to say.
@@ -279,6 +320,11 @@ fn blockers(
         }
         if nas.is_mounted(path) {
             blockers.push(format!("an NFS client has mounted {path}"));
+        }
+        if let Some(client) = nas.may_be_mounted_by(path) {
+            blockers.push(format!(
+                "the NFSv4 client {client} is no node of a scanned cluster and may have mounted {path}"
+            ));
         }
     }
     for target in nas.targets_of(&dataset.id) {

@@ -206,6 +206,8 @@ pub struct Node {
     pub ready: bool,
     /// CSI drivers that its CSINode lists.
     pub drivers: Vec<Text>,
+    /// Its addresses, as an appliance sees them.
+    pub addresses: Vec<Text>,
 }
 
 /// A Pod that uses claims.

@@ -265,10 +265,10 @@ pub struct Session {
 /// A mount of an NFS export.
 #[derive(Debug, Clone, Default)]
 pub struct NfsClient {
-    /// Address of the client.
+    /// Address of the client, without a port.
     pub address: Text,
-    /// Path it has mounted.
-    pub export: Text,
+    /// Path it has mounted; none for an NFSv4 client, of which the appliance does not say it.
+    pub export: Option<Text>,
 }
 
 /// A periodic snapshot task.

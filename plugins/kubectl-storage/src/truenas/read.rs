@@ -166,6 +166,7 @@ struct Row {
     ip: Option<String>,
     export: Option<String>,
     basename: String,
+    info: Value,
 }
 
 impl<C: Caller + Sync> Reader<'_, C> {
@@ -398,13 +399,23 @@ impl<C: Caller + Sync> Reader<'_, C> {
             .into_iter()
             .map(share)
             .collect();
-        for method in ["nfs.get_nfs3_clients", "nfs.get_nfs4_clients"] {
-            for row in self.rows(method).await {
-                self.nas.nfs_clients.push(NfsClient {
-                    address: row.ip.unwrap_or_default().into(),
-                    export: row.export.unwrap_or_default().into(),
-                });
-            }
+        for row in self.rows("nfs.get_nfs3_clients").await {
+            self.nas.nfs_clients.push(NfsClient {
+                address: row.ip.unwrap_or_default().into(),
+                export: Some(row.export.unwrap_or_default().into()),
+            });
+        }
+        // What the kernel says of an NFSv4 client: where it is, and never what it has mounted.
+        for row in self.rows("nfs.get_nfs4_clients").await {
+            let address = row
+                .info
+                .get("address")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            self.nas.nfs_clients.push(NfsClient {
+                address: without_port(address).into(),
+                export: None,
+            });
         }
     }
 
@@ -469,6 +480,17 @@ fn or_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String,
     Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// `10.0.0.9` of `10.0.0.9:883`, and `fd00::9` of `[fd00::9]:883`.
+fn without_port(address: &str) -> &str {
+    if let Some(bare) = address.strip_prefix('[') {
+        return bare.split(']').next().unwrap_or(bare);
+    }
+    match address.split_once(':') {
+        Some((host, port)) if !port.contains(':') => host,
+        _ => address,
+    }
+}
+
 /// Device paths write a space as `+`.
 fn unescape(path: &str) -> String {
     path.replace('+', " ")
@@ -485,7 +507,14 @@ pub fn watermark(nas: &Nas) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::outermost;
+    use super::{outermost, without_port};
+
+    #[test]
+    fn addresses_lose_their_port() {
+        assert_eq!(without_port("10.0.0.9:883"), "10.0.0.9");
+        assert_eq!(without_port("[fd00::9]:883"), "fd00::9");
+        assert_eq!(without_port("fd00::9"), "fd00::9");
+    }
 
     #[test]
     fn a_parent_inside_another_is_read_once() {

@@ -49,8 +49,15 @@ pub(crate) fn furnish(making: &mut Making) {
     for cluster in 0..making.clusters.len() {
         for number in 1..=3 {
             let node = json!({"metadata": {"name": format!("node-{number}")},
-                "status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+                "status": {"conditions": [{"type": "Ready", "status": "True"}],
+                    "addresses": [{"type": "InternalIP", "address": format!("10.{cluster}.0.{number}")}]}});
             making.object(cluster, NODES, node);
+            // Every node has an NFSv4 session: what it has mounted, the appliance does not say.
+            making.part(
+                "nfs4_clients",
+                json!({"id": format!("{cluster}{number}"), "states": [],
+                    "info": {"address": format!("10.{cluster}.0.{number}:883"), "minor version": 2}}),
+            );
         }
         let from = making.now - BACKUP_AGE;
         making.object(cluster, BACKUPS, json!({"metadata": {"name": "nightly"},

@@ -91,6 +91,7 @@ struct Seed {
     smb: Vec<Value>,
     sessions: Vec<Value>,
     nfs_clients: Vec<Value>,
+    nfs4_clients: Vec<Value>,
     replications: Vec<String>,
     snapshot_tasks: Vec<Value>,
     services: Vec<Value>,
@@ -162,7 +163,7 @@ impl Nas {
             lists: BTreeMap::from([
                 ("iscsi.global.sessions", seed.sessions),
                 ("nfs.get_nfs3_clients", seed.nfs_clients),
-                ("nfs.get_nfs4_clients", Vec::new()),
+                ("nfs.get_nfs4_clients", seed.nfs4_clients),
             ]),
             calls: BTreeMap::new(),
         };

@@ -1,0 +1,67 @@
+//! Things that must not be mistaken for proof: mounts the appliance does not name, copied marks.
+
+#![allow(clippy::unwrap_used, reason = "a test: what fails here fails it")]
+
+use kubectl_storage::{
+    finding::{Code, State},
+    model::nas::NfsClient,
+};
+use storage_conformance::{inventory, two_scans};
+use storage_ground_truth::{Recipe, world};
+use truenas_simulator::Profile;
+
+#[test]
+fn an_nfs4_client_from_elsewhere_protects_every_export() {
+    let world = world(&Recipe::standard(11, 500));
+    let mut inventory = inventory(&world, Profile::V2504).unwrap();
+    let nfs = |report: &kubectl_storage::matcher::Report| {
+        report
+            .findings
+            .iter()
+            .filter(|found| found.state == State::Confirmed && found.removable())
+            .filter(|found| found.subject.id.contains("/nfs/"))
+            .filter(|found| {
+                found.related.iter().any(|known| known.kind == "NfsShare")
+                    || found.subject.kind == "NfsShare"
+            })
+            .count()
+    };
+    // Nodes of the clusters are there as NFSv4 clients already, and hide nothing.
+    assert!(nfs(&two_scans(&inventory, world.now)) > 0);
+    inventory.appliances[0].nfs_clients.push(NfsClient {
+        address: "192.168.7.7".into(),
+        export: None,
+    });
+    let report = two_scans(&inventory, world.now);
+    assert_eq!(nfs(&report), 0);
+    assert!(report.findings.iter().any(|found| {
+        found.code == Code::VolumeOrphan
+            && found.blockers.iter().any(|why| why.contains("192.168.7.7"))
+    }));
+}
+
+#[test]
+fn a_copied_csi_volume_name_is_a_conflict_and_proves_nothing() {
+    let world = world(&Recipe::standard(12, 500));
+    let inventory = inventory(&world, Profile::V2410).unwrap();
+    let report = two_scans(&inventory, world.now);
+    let copies: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|found| found.subject.kind == "Dataset" && found.subject.id.ends_with("-copy"))
+        .collect();
+    assert!(!copies.is_empty());
+    for found in copies {
+        assert!(
+            matches!(found.code, Code::Conflict | Code::UnknownOwner),
+            "{found:?}"
+        );
+        assert_eq!(found.state, State::Reported);
+    }
+    assert!(
+        report
+            .matches
+            .iter()
+            .all(|known| !known.dataset.ends_with("-copy"))
+    );
+}
