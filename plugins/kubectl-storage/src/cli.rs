@@ -1,8 +1,12 @@
 //! The command line.
 
-mod gather;
+mod cleaning;
+mod forecasts;
+pub(crate) mod gather;
+mod monitored;
 mod print;
 mod state;
+mod troubleshoot;
 
 use std::path::PathBuf;
 
@@ -11,7 +15,7 @@ use pequod_cli::{Exit, Failure, KubectlArgs, Table};
 use pequod_diag::{Code, Diagnostic};
 
 use crate::{
-    explain,
+    adopt, explain,
     finding::{Severity, State, code_named},
     matcher::{self, Report, Rules},
     model::Inventory,
@@ -50,6 +54,31 @@ pub struct ScanArgs {
     /// Folder in which candidates are remembered between scans
     #[arg(long, global = true, value_name = "FOLDER", value_hint = clap::ValueHint::DirPath)]
     state_dir: Option<PathBuf>,
+
+    /// Namespaces of the democratic-csi releases; without them Secrets of all namespaces are listed
+    #[arg(long, global = true, value_name = "NAMES", value_delimiter = ',')]
+    driver_namespaces: Vec<String>,
+
+    /// Address of a monitor (https://HOST:PORT) to ask instead of scanning
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "PEQUOD_STORAGE_MONITOR"
+    )]
+    monitor: Option<String>,
+
+    /// File with the token for the monitor
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    monitor_token_file: Option<PathBuf>,
+
+    /// File with the authorities of the monitor's certificate, PEM
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    monitor_ca_file: Option<PathBuf>,
+
+    /// Scan, whatever a monitor knows
+    #[arg(long, global = true)]
+    fresh: bool,
 
     /// Form of the output
     #[arg(
@@ -94,6 +123,48 @@ enum Command {
     },
     /// Show datasets with clones, and what removing each would free
     Tree,
+    /// Write down, step by step, how confirmed orphans would be put into quarantine or removed
+    Plan(cleaning::PlanArgs),
+    /// Approve a submitted plan in your own name
+    Approve {
+        /// Name of the CleanupPlan
+        name: String,
+    },
+    /// Carry a plan out, if nothing moved since it was made
+    Apply(cleaning::ApplyArgs),
+    /// Take a quarantine back
+    Undo {
+        /// File or digest of a plan, or one dataset, target or share
+        name: String,
+    },
+    /// Check the audit log and show it
+    Audit,
+    /// Show how snapshots stand to the retention policies of --storage-config
+    Retention,
+    /// Print a PersistentVolume and a claim for a volume that lost them; nothing is applied
+    Adopt {
+        /// Dataset of the volume
+        dataset: String,
+        /// Name of the claim
+        #[arg(long, value_name = "NAME")]
+        claim: String,
+        /// CSI driver, where several use the parent
+        #[arg(long, value_name = "DRIVER")]
+        driver: Option<String>,
+    },
+    /// Say when pools and drivers' parents will be full, from the history of earlier scans
+    Forecast {
+        /// Warn about what is likely to reach 90 percent within so many days
+        #[arg(long, value_name = "DAYS", default_value_t = 7)]
+        warn_days: u32,
+    },
+    /// Scan again and again, serve what was seen, and keep StorageFindings in step
+    Monitor(monitored::MonitorArgs),
+    /// Ask what is wrong, and walk through it
+    Troubleshoot {
+        /// What to look at; asked for when not given
+        subject: Option<String>,
+    },
 }
 
 /// Does what the command line says.
@@ -112,7 +183,23 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
             problem.hint("the guide lists them: PQS-1001 to PQS-9002"),
         ));
     }
-    let inventory = gather::inventory(&arguments.kubectl, &arguments.scan, wants_snapshots).await?;
+    if let Command::Monitor(monitor) = command {
+        return monitored::serve(&arguments.kubectl, &arguments.scan, monitor).await;
+    }
+    if let Some(exit) = monitored::answer(&arguments.scan, &command, &mut output).await? {
+        return Ok(exit);
+    }
+    if let Command::Approve { name } = &command {
+        return cleaning::approve(&arguments.kubectl, name, &mut output).await;
+    }
+    let gathered = gather::inventory(
+        &arguments.kubectl,
+        &arguments.scan,
+        wants_snapshots,
+        &gather::Sessions::default(),
+    )
+    .await?;
+    let inventory = &gathered.inventory;
     for gap in inventory.gaps() {
         output.say(&format!(
             "incomplete: {}: {}: {}",
@@ -120,9 +207,9 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
         ));
     }
     let exit = match command {
-        Command::Status => status(&inventory, &mut output)?,
+        Command::Status => status(inventory, &mut output)?,
         Command::Scan { only } => {
-            let report = scan(&inventory, &arguments.scan)?;
+            let report = scan(inventory, &arguments.scan)?;
             let kept: Vec<_> = report
                 .findings
                 .iter()
@@ -133,7 +220,7 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
             answer(kept.iter().any(|found| found.severity >= Severity::Warning))
         }
         Command::Orphans => {
-            let report = scan(&inventory, &arguments.scan)?;
+            let report = scan(inventory, &arguments.scan)?;
             let kept: Vec<_> = report
                 .findings
                 .iter()
@@ -143,10 +230,10 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
             output.say(&summary(&report));
             answer(kept.iter().any(|found| found.state != State::Reported))
         }
-        Command::Snapshots => snapshots(&inventory, &mut output)?,
-        Command::Usage { near_full } => usage_of(&inventory, near_full, &mut output)?,
+        Command::Snapshots => snapshots(inventory, &mut output)?,
+        Command::Usage { near_full } => usage_of(inventory, near_full, &mut output)?,
         Command::Validate => {
-            let checks = validate::validate(&inventory);
+            let checks = validate::validate(inventory);
             let mut table = Table::new(&["CODE", "SEVERITY", "SUBJECT", "MESSAGE", "REMEDY"]);
             for check in &checks {
                 table.row([
@@ -164,10 +251,10 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
                     .any(|check| check.severity >= Severity::Warning),
             )
         }
-        Command::Doctor => doctor(&inventory, &mut output)?,
-        Command::Explain { subject } => explained(&inventory, &subject, &mut output)?,
+        Command::Doctor => doctor(inventory, &mut output)?,
+        Command::Explain { subject } => explained(inventory, &subject, &mut output)?,
         Command::Tree => {
-            let branches = explain::tree(&inventory);
+            let branches = explain::tree(inventory);
             let mut table = Table::new(&["DATASET", "FREES", "ORIGIN"]);
             for branch in &branches {
                 table.row([
@@ -178,6 +265,41 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
             }
             output.rows(&branches, &table)?;
             Exit::Done
+        }
+        Command::Plan(plan) => {
+            let (kubectl, scan) = (&arguments.kubectl, &arguments.scan);
+            cleaning::planned(&gathered, kubectl, scan, &plan, &mut output).await?
+        }
+        Command::Apply(apply) => {
+            let (kubectl, scan) = (&arguments.kubectl, &arguments.scan);
+            cleaning::apply(&gathered, kubectl, scan, &apply, &mut output).await?
+        }
+        Command::Undo { name } => {
+            let (kubectl, scan) = (&arguments.kubectl, &arguments.scan);
+            cleaning::undo(&gathered, kubectl, scan, &name, &mut output).await?
+        }
+        Command::Approve { .. } | Command::Monitor(_) => Exit::Done,
+        Command::Audit => cleaning::audited(&gathered, &arguments.scan, &mut output)?,
+        Command::Retention => cleaning::retained(&gathered, &mut output)?,
+        Command::Adopt {
+            dataset,
+            claim,
+            driver,
+        } => {
+            let namespace = arguments.kubectl.namespace.clone();
+            let wish = adopt::Wish {
+                dataset,
+                driver,
+                namespace: namespace.unwrap_or_else(|| "default".to_owned()),
+                claim,
+            };
+            adopted(inventory, &wish, &mut output)?
+        }
+        Command::Forecast { warn_days } => {
+            forecasts::show(inventory, &arguments.scan, warn_days, &mut output)?
+        }
+        Command::Troubleshoot { subject } => {
+            troubleshoot::walk(inventory, &arguments.scan, subject, &mut output)?
         }
     };
     // What could not be read weighs more than what was found in the rest.
@@ -192,7 +314,7 @@ fn answer(no: bool) -> Exit {
     if no { Exit::No } else { Exit::Done }
 }
 
-fn scan(inventory: &Inventory, arguments: &ScanArgs) -> Result<Report, Failure> {
+pub(crate) fn scan(inventory: &Inventory, arguments: &ScanArgs) -> Result<Report, Failure> {
     let mut rules = Rules::at(jiff::Timestamp::now().as_second());
     rules.grace_seconds = i64::from(arguments.grace_hours) * 3600;
     let store = state::Store::of(inventory, arguments.state_dir.as_deref())?;
@@ -201,8 +323,25 @@ fn scan(inventory: &Inventory, arguments: &ScanArgs) -> Result<Report, Failure> 
     ledger.advance(&mut report, &rules);
     if report.complete && !report.guarded {
         store.save(&ledger)?;
+        forecasts::remember(&store, inventory, rules.now)?;
     }
     Ok(report)
+}
+
+fn adopted(
+    inventory: &Inventory,
+    wish: &adopt::Wish,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let manifests = adopt::manifests(inventory, wish).map_err(|why| {
+        Failure::input(Diagnostic::error(
+            Code("storage/adopt"),
+            format!("{} cannot be adopted: {why}", wish.dataset),
+        ))
+    })?;
+    output.manifests(&manifests)?;
+    output.say("nothing was applied; the reclaim policy is Retain");
+    Ok(Exit::Done)
 }
 
 fn summary(report: &Report) -> String {

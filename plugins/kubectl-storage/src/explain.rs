@@ -49,7 +49,19 @@ pub fn explain(inventory: &Inventory, subject: &str) -> Vec<Vec<Link>> {
         }
         for claim in &cluster.claims {
             let name = format!("{}/{}", claim.namespace, claim.name);
-            if claim.volume.is_empty() && subject.strip_prefix("pvc/") == Some(&name) {
+            let bound_back = cluster.volumes.iter().any(|volume| {
+                volume.claim.as_ref().is_some_and(|(namespace, name, _)| {
+                    *namespace == claim.namespace && *name == claim.name
+                })
+            });
+            if !bound_back && subject.strip_prefix("pvc/") == Some(&name) {
+                let says = match &*claim.volume {
+                    "" => "none is bound".to_owned(),
+                    volume if cluster.volumes.iter().any(|known| &*known.name == volume) => {
+                        "is there and does not refer back to the claim".to_owned()
+                    }
+                    _ => "is gone".to_owned(),
+                };
                 chains.push(vec![
                     link(
                         "PersistentVolumeClaim",
@@ -57,7 +69,7 @@ pub fn explain(inventory: &Inventory, subject: &str) -> Vec<Vec<Link>> {
                         &*claim.phase == "Bound",
                         claim.phase.to_string(),
                     ),
-                    link("PersistentVolume", "", false, "none is bound"),
+                    link("PersistentVolume", claim.volume.to_string(), false, says),
                 ]);
             }
         }

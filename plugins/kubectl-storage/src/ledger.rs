@@ -67,7 +67,8 @@ pub struct Ledger {
     pub last_complete: Option<Seconds>,
 }
 
-fn identity(finding: &Finding) -> String {
+/// What of a finding is the same from scan to scan.
+pub fn identity(finding: &Finding) -> String {
     let subject = &finding.subject;
     let made = subject
         .incarnation

@@ -6,13 +6,20 @@
 //! clock, no network, no files, and the answer does not depend on the order in which anything was
 //! read.
 
+pub mod adopt;
+pub mod approval;
+pub mod cleanup;
 pub mod cli;
 pub mod explain;
 pub mod finding;
+pub mod forecast;
+pub mod history;
 pub mod kubernetes;
 pub mod ledger;
 pub mod matcher;
 pub mod model;
+pub mod monitor;
+pub mod retention;
 pub mod truenas;
 pub mod usage;
 pub mod validate;

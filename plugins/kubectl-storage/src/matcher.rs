@@ -22,6 +22,8 @@ mod volumes;
 
 use serde::Serialize;
 
+pub(crate) use volumes::QUARANTINE_SNAPSHOT;
+
 use crate::{
     finding::{Code, Finding, Severity, Subject},
     ledger::Memory,

@@ -6,6 +6,7 @@
 //! * [`solution`]: an application as one object;
 //! * [`policy`]: CUE policies for the admission webhook;
 //! * [`node`]: the words shared by a rendered node, its record in a ResourceGraph, and the CUE module contract;
+//! * [`storage`]: plans of clean-up, findings and exemptions of `kubectl storage`;
 //! * [`names`]: labels, annotations, finalizers, field managers.
 //!
 //! Types only: no client, no clock, no cluster. The CRD manifests in `charts/pequod-crds` are generated from them.
@@ -16,6 +17,7 @@ pub mod packed;
 pub mod policy;
 pub mod resource_graph;
 pub mod solution;
+pub mod storage;
 pub mod transform;
 
 mod schema;
@@ -27,6 +29,10 @@ pub use node::{
 pub use policy::{ClusterCuePolicy, ClusterCuePolicySpec, PolicyAction};
 pub use resource_graph::{NodePhase, ResourceGraph, ResourceGraphSpec, ResourceNode};
 pub use solution::{Solution, SolutionSpec};
+pub use storage::{
+    CleanupPlan, CleanupPlanSpec, StorageExemption, StorageExemptionSpec, StorageFinding,
+    StorageFindingSpec,
+};
 pub use transform::{CueRef, CueRefType, Transform, TransformSpec};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -35,9 +41,12 @@ use kube::CustomResourceExt;
 /// The definitions of all custom resources, in the order of their names.
 pub fn custom_resource_definitions() -> Vec<CustomResourceDefinition> {
     vec![
+        CleanupPlan::crd(),
         ClusterCuePolicy::crd(),
         ResourceGraph::crd(),
         Solution::crd(),
+        StorageExemption::crd(),
+        StorageFinding::crd(),
         Transform::crd(),
     ]
 }

@@ -211,7 +211,7 @@ async fn connection(
 }
 
 async fn requests(
-    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     http2: bool,
     router: Router,
     mut phase: watch::Receiver<Phase>,
@@ -227,7 +227,11 @@ async fn requests(
         .max_concurrent_streams(MAX_STREAMS)
         .keep_alive_interval(Duration::from_secs(30));
     let mut connection =
-        pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
+        // With upgrades: a router may turn a connection into a WebSocket.
+        pin!(builder.serve_connection_with_upgrades(
+            TokioIo::new(stream),
+            TowerToHyperService::new(router)
+        ));
     loop {
         tokio::select! {
             ended = connection.as_mut() => {

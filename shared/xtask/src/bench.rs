@@ -3,6 +3,7 @@
 mod apply;
 mod measure;
 mod render;
+mod storage;
 mod webhook;
 
 use std::process::Command;
@@ -29,6 +30,11 @@ pub(crate) const SUITES: &[Suite] = &[
         name: "webhook",
         about: "an admission review inside the webhook, from body to body",
         run: webhook::run,
+    },
+    Suite {
+        name: "storage",
+        about: "a scan of 10,000 volumes and 50,000 snapshots, against merely parsing the same answers",
+        run: storage::run,
     },
 ];
 

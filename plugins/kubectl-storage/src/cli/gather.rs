@@ -3,7 +3,12 @@
 //! The order matters: a volume that is made between the two is then seen with its
 //! PersistentVolume, or not at all.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use pequod_cli::{Failure, KubectlArgs};
 use pequod_diag::{Code, Diagnostic, Secret};
@@ -12,9 +17,12 @@ use serde::Deserialize;
 
 use super::ScanArgs;
 use crate::{
+    cleanup::execute::Appliance,
     kubernetes::{config::Login, read},
     model::{Gap, Inventory, Text, cluster::Cluster},
+    retention::Policy,
     truenas::{
+        CallError,
         client::{Address, Client},
         read::{Scope, read as read_nas},
         tls::Trust,
@@ -22,16 +30,40 @@ use crate::{
 };
 
 /// The file of `--storage-config`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-struct Settings {
+pub(crate) struct Settings {
     /// Appliances, by the host name that the driver configurations use.
     appliances: BTreeMap<String, ApplianceSettings>,
     /// Parents that no cluster but those of this scan uses.
     exclusive_parents: Vec<String>,
+    /// How long snapshots are kept.
+    pub(crate) retention: Vec<Policy>,
+    /// For what the approval of another person is asked.
+    pub(crate) approval: Approval,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// For what the approval of another person is asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Approval {
+    /// For every plan.
+    #[default]
+    Always,
+    /// Only for plans that remove something; a quarantine can be undone.
+    Purge,
+    /// For nothing: whoever holds the second key decides alone.
+    Never,
+}
+
+/// Both sides, and what is needed to come back.
+pub(crate) struct Gathered {
+    pub(crate) inventory: Inventory,
+    pub(crate) settings: Settings,
+    logins: BTreeMap<String, Login>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 struct ApplianceSettings {
     /// Another way to reach it.
@@ -43,18 +75,67 @@ struct ApplianceSettings {
     fingerprint: Option<String>,
     /// File with a key that may only read, instead of the driver's.
     api_key_file: Option<PathBuf>,
+    /// File with the second key, which may write. Used by `apply` and `undo` and nothing else.
+    write_key_file: Option<PathBuf>,
+}
+
+/// Logged-in connections that outlive a scan: logins are what an appliance limits.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(Mutex<BTreeMap<Text, (Address, Arc<Client>)>>);
+
+impl Sessions {
+    /// The connection to an appliance, made again when its key or address has changed.
+    async fn client(&self, name: &Text, address: &Address) -> Result<Arc<Client>, CallError> {
+        {
+            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((before, client)) = known.get(name)
+                && before.host == address.host
+                && before.port == address.port
+                && before.trust == address.trust
+                && before.key.expose() == address.key.expose()
+            {
+                return Ok(Arc::clone(client));
+            }
+        }
+        let client = Arc::new(Client::connect(address).await?);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(Text::clone(name), (address.clone(), Arc::clone(&client)));
+        Ok(client)
+    }
+
+    /// The connection that was made.
+    pub(crate) fn known(&self, name: &str) -> Option<Arc<Client>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(name).map(|(_, client)| Arc::clone(client))
+    }
+}
+
+/// Parents of volumes and of detached snapshots, by appliance.
+pub(crate) fn parents(inventory: &Inventory) -> BTreeMap<Text, Vec<Text>> {
+    let mut parents: BTreeMap<Text, Vec<Text>> = BTreeMap::new();
+    for instance in inventory
+        .clusters
+        .iter()
+        .flat_map(|cluster| &cluster.instances)
+    {
+        let list = parents.entry(Text::clone(&instance.nas)).or_default();
+        list.push(Text::clone(&instance.parent));
+        list.extend(instance.snapshot_parent.clone());
+    }
+    parents
 }
 
 /// Reads both sides.
-pub(super) async fn inventory(
+pub(crate) async fn inventory(
     kubectl: &KubectlArgs,
     arguments: &ScanArgs,
     snapshots: bool,
-) -> Result<Inventory, Failure> {
+    sessions: &Sessions,
+) -> Result<Gathered, Failure> {
     let settings = settings(arguments)?;
     let mut readings = Vec::new();
     for (name, connection) in connections(kubectl, arguments).await? {
-        let mut reading = read::drivers(&connection, &name).await;
+        let mut reading = read::drivers(&connection, &name, &arguments.driver_namespaces).await;
         for instance in &mut reading.cluster.instances {
             instance.exclusive = settings
                 .exclusive_parents
@@ -84,8 +165,8 @@ pub(super) async fn inventory(
             snapshots,
         };
         let read = async {
-            let client = Client::connect(&address).await?;
-            read_nas(&client, &name, &scope).await
+            let client = sessions.client(&name, &address).await?;
+            read_nas(&*client, &name, &scope).await
         };
         match read.await {
             Ok(nas) => inventory.appliances.push(nas),
@@ -107,7 +188,62 @@ pub(super) async fn inventory(
         read::lists(&connection, &mut cluster).await;
         inventory.clusters.push(cluster);
     }
-    Ok(inventory)
+    Ok(Gathered {
+        inventory,
+        settings,
+        logins,
+    })
+}
+
+impl Gathered {
+    /// Connections that may write, to the named appliances, each with its second key.
+    pub(crate) async fn writers(
+        &self,
+        names: &BTreeSet<&str>,
+    ) -> Result<BTreeMap<String, Appliance<Client>>, Failure> {
+        let mut writers = BTreeMap::new();
+        for &name in names {
+            let refuse = |message: String| {
+                Failure::input(Diagnostic::error(Code("storage/write-key"), message).hint(
+                    "name a file with a key that may write as writeKeyFile in --storage-config",
+                ))
+            };
+            let (Some(login), Some(settings)) =
+                (self.logins.get(name), self.settings.appliances.get(name))
+            else {
+                return Err(refuse(format!("nothing says how to write to {name}")));
+            };
+            let Some(path) = &settings.write_key_file else {
+                return Err(refuse(format!(
+                    "no key that may write was given for {name}"
+                )));
+            };
+            let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+            let key = Secret::new(text.trim().to_owned());
+            let reading = address(login, Some(settings))?;
+            let drivers = login.api_key.as_ref().map(|key| key.expose().as_str());
+            if key.expose() == reading.key.expose() || drivers == Some(key.expose()) {
+                return Err(refuse(format!(
+                    "the key that may write to {name} is the one that reads, or the driver's own"
+                )));
+            }
+            let address = Address { key, ..reading };
+            let caller = Client::connect(&address).await.map_err(|error| {
+                Failure::remote(Diagnostic::error(
+                    Code("storage/appliance"),
+                    format!("{name}: {error}"),
+                ))
+            })?;
+            let known = self
+                .inventory
+                .appliances
+                .iter()
+                .find(|nas| *nas.name == *name);
+            let release = known.map(|nas| nas.release).unwrap_or_default();
+            writers.insert(name.to_owned(), Appliance { caller, release });
+        }
+        Ok(writers)
+    }
 }
 
 async fn connections(

@@ -63,6 +63,18 @@ impl Output {
         }
     }
 
+    /// Manifests: YAML unless JSON is asked for.
+    pub(super) fn manifests(&mut self, manifests: &[serde_json::Value]) -> Result<(), Failure> {
+        if self.form == Form::Json {
+            return self.printer.data(&to_json(&manifests)?);
+        }
+        let documents = manifests
+            .iter()
+            .map(to_yaml)
+            .collect::<Result<Vec<_>, _>>()?;
+        self.printer.data(&documents.join("---\n"))
+    }
+
     /// Findings.
     pub(super) fn findings(&mut self, findings: &[&Finding]) -> Result<(), Failure> {
         match self.form {

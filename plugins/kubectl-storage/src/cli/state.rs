@@ -74,6 +74,22 @@ impl Store {
             .map_err(|error| self.failed("write", &error))
     }
 
+    /// Makes the folder.
+    pub(super) fn prepare(&self) -> Result<(), Failure> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(|error| self.failed("write", &error))
+    }
+
+    /// The audit log beside the memory.
+    pub(super) fn audit(&self) -> PathBuf {
+        self.path.with_extension("audit.jsonl")
+    }
+
+    /// The history beside the memory.
+    pub(super) fn history(&self) -> PathBuf {
+        self.path.with_extension("history.db")
+    }
+
     fn failed(&self, verb: &str, error: &dyn std::error::Error) -> Failure {
         Failure::input(
             Diagnostic::error(

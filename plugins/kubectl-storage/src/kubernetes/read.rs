@@ -51,7 +51,8 @@ struct Workloads {
 }
 
 /// Finds the drivers of a cluster: their Secrets and the names they are registered under.
-pub async fn drivers(connection: &Connection, name: &str) -> Reading {
+/// Secrets are listed in the given namespaces only, or in all when none is given.
+pub async fn drivers(connection: &Connection, name: &str, namespaces: &[String]) -> Reading {
     let mut reading = Reading {
         cluster: Cluster {
             name: name.into(),
@@ -90,20 +91,33 @@ pub async fn drivers(connection: &Connection, name: &str) -> Reading {
             BTreeMap::new()
         }
     };
-    match text(connection, "/api/v1/secrets?fieldSelector=type%3DOpaque").await {
-        Ok(json) => match serde_json::from_str::<Secrets>(&json) {
-            Ok(list) => {
-                for secret in list.items {
-                    add_driver(&mut reading, &secret, &names);
+    let everywhere = ["/api/v1/secrets".to_owned()];
+    let paths: Vec<String> = namespaces
+        .iter()
+        .map(|namespace| format!("/api/v1/namespaces/{namespace}/secrets"))
+        .collect();
+    let paths = if paths.is_empty() {
+        &everywhere[..]
+    } else {
+        &paths
+    };
+    for path in paths {
+        let path = format!("{path}?fieldSelector=type%3DOpaque");
+        match text(connection, &path).await {
+            Ok(json) => match serde_json::from_str::<Secrets>(&json) {
+                Ok(list) => {
+                    for secret in list.items {
+                        add_driver(&mut reading, &secret, &names);
+                    }
                 }
-            }
-            Err(error) => gap(&mut reading.cluster, "secrets", &error.to_string()),
-        },
-        Err(error) => gap(
-            &mut reading.cluster,
-            "driver configurations",
-            &error.to_string(),
-        ),
+                Err(error) => gap(&mut reading.cluster, "secrets", &error.to_string()),
+            },
+            Err(error) => gap(
+                &mut reading.cluster,
+                "driver configurations",
+                &error.to_string(),
+            ),
+        }
     }
     reading
 }

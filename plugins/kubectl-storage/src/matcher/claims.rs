@@ -109,16 +109,18 @@ fn examine_volume(
     report: &mut Report,
 ) {
     let path = format!("{}/{}", known.instance.parent, volume.handle);
+    // Being deleted: what is gone of it already is no loss, and `released` says when it is stuck.
+    if volume.deleting || (&*volume.phase == "Released" && &*volume.reclaim == "Delete") {
+        return;
+    }
     let Some(dataset) = nas.datasets.get(path.as_str()) else {
-        if !volume.deleting {
-            let mut finding = missing(nas, cluster, volume, &path);
-            if !parent_there {
-                finding
-                    .blockers
-                    .push(format!("{} is gone as a whole", known.instance.parent));
-            }
-            report.findings.push(finding.candidate());
+        let mut finding = missing(nas, cluster, volume, &path);
+        if !parent_there {
+            finding
+                .blockers
+                .push(format!("{} is gone as a whole", known.instance.parent));
         }
+        report.findings.push(finding.candidate());
         return;
     };
     if let Some(name) = dataset.driver("csi_volume_name")

@@ -7,6 +7,8 @@
 use pequod_diag::Secret;
 use serde_json::Value;
 
+use crate::cleanup::Change;
+
 use super::{
     Answer, CallError, Caller, ErrorKind,
     rest::Rest,
@@ -94,6 +96,19 @@ impl Caller for Client {
         match self {
             Self::WebSocket(socket) => socket.call(method, params).await,
             Self::Rest(rest) => rest.call(method, params).await,
+        }
+    }
+}
+
+impl Change for Client {
+    async fn change(&self, method: &str, params: &[Value]) -> Result<Answer, CallError> {
+        match self {
+            Self::WebSocket(socket) => socket.change(method, params).await,
+            // Every release has a WebSocket; REST is a way to read when that cannot be reached.
+            Self::Rest(_) => Err(CallError::new(
+                ErrorKind::Refused,
+                format!("{method}: nothing is changed over REST; the WebSocket must be reachable"),
+            )),
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::model::{
     Gap, Text,
     intern::Interner,
     nas::{
-        Extent, Nas, NfsClient, PathShare, Pool, Service, Session, SnapshotTask, Subsystem, Target,
-        TargetExtent,
+        Dataset, Extent, Nas, NfsClient, PathShare, Pool, Service, Session, Snapshot, SnapshotTask,
+        Subsystem, Target, TargetExtent,
     },
 };
 
@@ -112,6 +112,100 @@ pub async fn snapshots_since<C: Caller + Sync>(
     nas.snapshots.extend(reader.nas.snapshots);
     nas.gaps.extend(reader.nas.gaps);
     new
+}
+
+/// One dataset, read again before and after it is changed.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its row.
+    pub row: Dataset,
+    /// Whether there is anything below it.
+    pub children: bool,
+}
+
+/// Reads one dataset; none when it is not there.
+pub async fn dataset<C: Caller + Sync>(
+    caller: &C,
+    release: (u16, u16),
+    id: &str,
+) -> Result<Option<Found>, CallError> {
+    let answer = if release >= (25, 10) {
+        let mut properties = DATASET_PROPERTIES.to_vec();
+        properties.push("mountpoint");
+        let query = json!({"paths": [id], "properties": properties,
+            "get_user_properties": true, "get_children": true});
+        caller.call("zfs.resource.query", &[query]).await
+    } else {
+        let options = json!({"extra": {"flat": false, "properties": DATASET_PROPERTIES}});
+        caller
+            .call("pool.dataset.query", &[json!([["id", "=", id]]), options])
+            .await
+    };
+    let answer = match answer {
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+        answer => answer?,
+    };
+    let mut rows = Vec::new();
+    for row in answer.decode::<Vec<decode::DatasetRow<'_>>>()? {
+        row.flatten(release < (25, 10), &mut Interner::default(), &mut rows);
+    }
+    let children = rows
+        .iter()
+        .any(|row| crate::model::nas::parent(&row.id) == id);
+    let row = rows.into_iter().find(|row| *row.id == *id);
+    Ok(row.map(|row| Found { row, children }))
+}
+
+/// Reads the snapshots of one dataset, not those below it.
+pub async fn snapshots_of<C: Caller + Sync>(
+    caller: &C,
+    release: (u16, u16),
+    dataset: &str,
+) -> Result<Vec<Snapshot>, CallError> {
+    let answer = if release >= (26, 0) {
+        let query = json!({"paths": [dataset], "recursive": false,
+            "properties": SNAPSHOT_PROPERTIES, "get_user_properties": true, "get_holds": true});
+        caller.call("zfs.resource.snapshot.query", &[query]).await
+    } else {
+        let method = if release >= (25, 10) {
+            "pool.snapshot.query"
+        } else {
+            "zfs.snapshot.query"
+        };
+        let extra = json!({"properties": SNAPSHOT_PROPERTIES});
+        caller
+            .call(
+                method,
+                &[json!([["dataset", "=", dataset]]), json!({"extra": extra})],
+            )
+            .await
+    };
+    let answer = match answer {
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(Vec::new()),
+        answer => answer?,
+    };
+    let rows = answer.decode::<Vec<decode::SnapshotRow<'_>>>()?;
+    let mut interner = Interner::default();
+    Ok(rows
+        .iter()
+        .map(|row| row.row(release < (25, 10), &mut interner))
+        .filter(|row| *row.dataset == *dataset)
+        .collect())
+}
+
+/// Reads one row of a table by its number; none when it is not there.
+pub async fn row<C: Caller + Sync>(
+    caller: &C,
+    namespace: &str,
+    id: u64,
+) -> Result<Option<Value>, CallError> {
+    let answer = caller
+        .call(&format!("{namespace}.query"), &[json!([["id", "=", id]])])
+        .await?;
+    let rows: Vec<Value> = answer.decode()?;
+    Ok(rows
+        .into_iter()
+        .find(|row| row.get("id").and_then(Value::as_u64) == Some(id)))
 }
 
 /// Parents that lie in no other one.

@@ -40,7 +40,7 @@ impl Trust {
 
     /// The configuration of a connection. It offers HTTP/1.1 only: the appliance would choose
     /// HTTP/2 where offered, on which it upgrades no WebSocket.
-    pub(super) fn config(&self) -> Result<ClientConfig, CallError> {
+    pub(crate) fn config(&self) -> Result<ClientConfig, CallError> {
         let failed = |error: &dyn std::fmt::Display| {
             CallError::new(
                 ErrorKind::Certificate,

@@ -128,6 +128,28 @@ impl WebSocket {
     }
 }
 
+impl WebSocket {
+    /// Calls a method that changes something: sent once. After a broken connection nobody knows
+    /// whether it arrived, and only reading tells.
+    pub async fn change(&self, method: &str, params: &[Value]) -> Result<Answer, CallError> {
+        let mut state = self.state.lock().await;
+        if state.socket.is_none() {
+            state.socket = Some(open(&self.address, self.dialect).await?);
+            login(&mut state, &self.address, self.dialect).await?;
+        }
+        let result = exchange(&mut state, self.dialect, method, params).await;
+        if result.as_ref().is_err_and(|error| {
+            matches!(
+                error.kind,
+                ErrorKind::Connection | ErrorKind::Unreadable | ErrorKind::Login
+            )
+        }) {
+            state.socket = None;
+        }
+        result
+    }
+}
+
 async fn open(address: &Address, dialect: Dialect) -> Result<Socket, CallError> {
     let place = format!("{}:{}", address.host, address.port);
     let late = || CallError::new(ErrorKind::Connection, format!("{place} does not answer"));

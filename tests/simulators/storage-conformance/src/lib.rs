@@ -5,14 +5,18 @@
 //! a real scan; only sockets are left out. Everything that is then *confirmed* must be in the
 //! truth, and everything in the truth must be confirmed.
 
+pub mod driver;
+pub mod histories;
+
 use std::{
     collections::BTreeSet,
     pin::pin,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
 
 use kubectl_storage::{
+    cleanup::Change,
     finding::{Code, Finding, State},
     kubernetes::{config, decode::LISTS},
     ledger::Ledger,
@@ -37,13 +41,65 @@ impl Local {
     }
 }
 
+impl Local {
+    fn nas(&self) -> MutexGuard<'_, Nas> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything that is stored, to compare.
+    pub fn state(&self) -> Value {
+        self.nas().state()
+    }
+
+    /// Does something with the appliance itself.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Nas) -> T) -> T {
+        work(&mut self.nas())
+    }
+
+    /// Sets the appliance's clock.
+    pub fn at(&self, now: i64) {
+        self.nas().set_now(now);
+    }
+
+    /// Bytes were written into a dataset.
+    pub fn written(&self, dataset: &str, bytes: u64) {
+        self.nas().written(dataset, bytes);
+    }
+
+    /// A session is opened to whatever shows the dataset.
+    pub fn session_to(&self, dataset: &str) {
+        self.nas().session_to(dataset);
+    }
+
+    /// The dataset's extent is made again under another number, and its old number is given to an
+    /// extent of something else.
+    pub fn renumber(&self, dataset: &str) {
+        self.nas().renumber(dataset);
+    }
+
+    /// A snapshot method under the name it has in the release.
+    pub fn raw(
+        &self,
+        release: (u16, u16),
+        method: &str,
+        params: &[Value],
+    ) -> Result<Value, String> {
+        let prefix = if release >= (25, 10) { "pool" } else { "zfs" };
+        self.nas()
+            .call(&format!("{prefix}.{method}"), params)
+            .map_err(|error| error.reason)
+    }
+}
+
+impl Change for Local {
+    async fn change(&self, method: &str, params: &[Value]) -> Result<Answer, CallError> {
+        self.call(method, params).await
+    }
+}
+
 impl Caller for Local {
     async fn call(&self, method: &str, params: &[Value]) -> Result<Answer, CallError> {
-        let answer = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .call(method, params);
+        let answer = self.nas().call(method, params);
         match answer {
             Ok(value) => Ok(Answer::whole(value.to_string().into_bytes())),
             Err(error) => {

@@ -1,13 +1,18 @@
-//! `cargo xtask conformance storage`: the accuracy figures, as a table and a verdict.
+//! `cargo xtask conformance storage`: the accuracy figures and the random histories of clean-up, as
+//! tables and a verdict. Arguments: worlds of 500 volumes, worlds of 10,000, histories.
 
 use std::process::ExitCode;
 
-use storage_conformance::{Score, measure};
+use storage_conformance::{
+    Score,
+    histories::{Tally, history},
+    measure,
+};
 use storage_ground_truth::Recipe;
 use truenas_simulator::Profile;
 
-/// Seeds at 500 volumes and at 10,000; the first two arguments say otherwise.
-const SEEDS: (u64, u64) = (1000, 5);
+/// Seeds at 500 volumes, at 10,000, and histories; the arguments say otherwise.
+const SEEDS: (u64, u64, u64) = (1000, 5, 10_000);
 
 fn main() -> ExitCode {
     let mut numbers = std::env::args()
@@ -15,6 +20,7 @@ fn main() -> ExitCode {
         .filter_map(|argument| argument.parse().ok());
     let small = numbers.next().unwrap_or(SEEDS.0);
     let large = numbers.next().unwrap_or(SEEDS.1);
+    let histories = numbers.next().unwrap_or(SEEDS.2);
     let mut complaints = Vec::new();
     let (mut faults, mut found, mut false_positives, mut failed) = (0, 0, 0, 0);
     println!(
@@ -67,8 +73,11 @@ fn main() -> ExitCode {
     } else {
         percent(found, faults)
     };
+    let tally = cleanup(histories, &mut complaints, &mut failed);
     println!(
-        "figures: falsePositives={false_positives} recallPercent={recall:.4} failedRuns={failed}"
+        "figures: falsePositives={false_positives} recallPercent={recall:.4} failedRuns={failed} \
+         wrongHistories={}",
+        tally.wrong.len()
     );
     for line in &complaints {
         println!("{line}");
@@ -78,6 +87,42 @@ fn main() -> ExitCode {
     } else {
         ExitCode::from(1)
     }
+}
+
+/// Random histories of clean-up.
+fn cleanup(histories: u64, complaints: &mut Vec<String>, failed: &mut usize) -> Tally {
+    let mut tally = Tally::default();
+    for seed in 0..histories {
+        match history(seed) {
+            Ok(one) => tally.add(one),
+            Err(error) => {
+                *failed += 1;
+                complaints.push(format!("failed: history {seed}: {error}"));
+            }
+        }
+    }
+    println!(
+        "\n{:>9} {:>11} {:>8} {:>8} {:>8} {:>8} {:>6}",
+        "histories", "quarantined", "undone", "purged", "refused", "stopped", "wrong"
+    );
+    println!(
+        "{:>9} {:>11} {:>8} {:>8} {:>8} {:>8} {:>6}",
+        tally.histories,
+        tally.quarantined,
+        tally.undone,
+        tally.purged,
+        tally.refused,
+        tally.stopped,
+        tally.wrong.len()
+    );
+    complaints.extend(
+        tally
+            .wrong
+            .iter()
+            .take(5)
+            .map(|wrong| format!("wrong: {wrong}")),
+    );
+    tally
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a percentage")]

@@ -22,6 +22,9 @@ struct Arguments {
     /// The API key that is accepted.
     #[arg(long, default_value = "1-simulated")]
     api_key: String,
+    /// A key that is accepted too and may only read.
+    #[arg(long)]
+    read_key: Option<String>,
     /// Speak plain HTTP.
     #[arg(long)]
     plain: bool,
@@ -49,6 +52,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(arguments.listen).await?;
     let options = Options {
         api_key: arguments.api_key,
+        read_key: arguments.read_key,
         tls: !arguments.plain,
         ..Options::default()
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{Bugs, Profile};
@@ -36,7 +36,7 @@ pub(crate) struct Pool {
     pub(crate) size: u64,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Dataset {
     pub(crate) id: String,
     #[serde(rename = "type")]
@@ -56,7 +56,7 @@ pub(crate) struct Dataset {
     pub(crate) user_properties: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
     pub(crate) dataset: String,
     pub(crate) name: String,
@@ -181,6 +181,97 @@ impl Nas {
             nas.tables.insert("nvmet.namespace", BTreeMap::new());
         }
         Ok(nas)
+    }
+
+    /// Everything that is stored, by kind and name, for tests that compare.
+    pub fn state(&self) -> Value {
+        let datasets: Map<_, _> = self
+            .datasets
+            .iter()
+            .map(|(id, row)| (id.clone(), json!(row)))
+            .collect();
+        let snapshots: Map<_, _> = self
+            .snapshots
+            .iter()
+            .map(|((dataset, name), row)| (format!("{dataset}@{name}"), json!(row)))
+            .collect();
+        let mut state = Map::new();
+        state.insert("datasets".to_owned(), Value::Object(datasets));
+        state.insert("snapshots".to_owned(), Value::Object(snapshots));
+        for (namespace, rows) in &self.tables {
+            let rows: Map<_, _> = rows
+                .iter()
+                .map(|(id, row)| (id.to_string(), Value::Object(row.clone())))
+                .collect();
+            state.insert((*namespace).to_owned(), Value::Object(rows));
+        }
+        Value::Object(state)
+    }
+
+    /// Sets the clock.
+    pub fn set_now(&mut self, now: i64) {
+        self.now = now;
+    }
+
+    /// Somebody writes into a dataset.
+    pub fn written(&mut self, dataset: &str, bytes: u64) {
+        if let Some(row) = self.datasets.get_mut(dataset) {
+            row.used += bytes;
+            row.referenced += bytes;
+        }
+    }
+
+    /// A session is opened to every target that shows the dataset.
+    pub fn session_to(&mut self, dataset: &str) {
+        let disk = json!(format!("zvol/{dataset}"));
+        let names: Vec<Value> = self
+            .tables
+            .get("iscsi.extent")
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .filter(|row| row.get("disk") == Some(&disk))
+            .filter_map(|row| row.get("name").cloned())
+            .collect();
+        let sessions = self.lists.entry("iscsi.global.sessions").or_default();
+        for name in names.iter().filter_map(Value::as_str) {
+            let target = format!("{}:{name}", self.iqn_base);
+            sessions.push(json!({"initiator": "iqn.1993-08.org.debian:01:late", "target": target}));
+        }
+    }
+
+    /// The dataset's extent is made again under a new number, and something else gets the old one:
+    /// the appliance uses numbers again.
+    pub fn renumber(&mut self, dataset: &str) {
+        let disk = json!(format!("zvol/{dataset}"));
+        let Some(table) = self.tables.get_mut("iscsi.extent") else {
+            return;
+        };
+        let Some(old) = table
+            .iter()
+            .find_map(|(id, row)| (row.get("disk") == Some(&disk)).then_some(*id))
+        else {
+            return;
+        };
+        let fresh = table.last_key_value().map_or(1, |(id, _)| id + 1);
+        let Some(mut row) = table.remove(&old) else {
+            return;
+        };
+        let mut other = row.clone();
+        other.insert("name".to_owned(), json!(format!("vm-{old}")));
+        other.insert("disk".to_owned(), json!(format!("zvol/tank/vm-{old}")));
+        other.insert("enabled".to_owned(), json!(true));
+        table.insert(old, other);
+        row.insert("id".to_owned(), json!(fresh));
+        table.insert(fresh, row);
+        for link in self
+            .tables
+            .get_mut("iscsi.targetextent")
+            .into_iter()
+            .flat_map(BTreeMap::values_mut)
+            .filter(|link| link.get("extent") == Some(&json!(old)))
+        {
+            link.insert("extent".to_owned(), json!(fresh));
+        }
     }
 
     /// User properties of a dataset, inherited ones included: value, and whether it is its own.

@@ -47,6 +47,10 @@ const LOGINS_PER_MINUTE: usize = 20;
 pub struct Options {
     /// The key that is accepted.
     pub api_key: String,
+    /// A key that is accepted too and may only read (the role READONLY_ADMIN).
+    pub read_key: Option<String>,
+    /// How many logins a minute are answered.
+    pub logins_per_minute: usize,
     /// Whether it speaks TLS, with a certificate of its own.
     pub tls: bool,
     /// Whether a key over a plain connection is revoked.
@@ -57,6 +61,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             api_key: "1-simulated".to_owned(),
+            read_key: None,
+            logins_per_minute: LOGINS_PER_MINUTE,
             tls: true,
             revoke_on_plain: true,
         }
@@ -95,6 +101,32 @@ struct Shared {
     revoked: Arc<Mutex<bool>>,
 }
 
+/// What a session may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Right {
+    Nothing,
+    Read,
+    Everything,
+}
+
+impl Right {
+    /// The refusal of a method, if it is not allowed.
+    fn refuse(self, method: &str) -> Option<MethodError> {
+        let verb = method.rsplit('.').next().unwrap_or(method);
+        let reads = ["query", "config", "sessions", "version", "info", "ping"].contains(&verb)
+            || verb.starts_with("get_");
+        match self {
+            Self::Nothing => Some(MethodError::new(
+                207,
+                "ENOTAUTHENTICATED",
+                "Not authenticated",
+            )),
+            Self::Read if !reads => Some(MethodError::new(13, "EACCES", "Not authorized")),
+            _ => None,
+        }
+    }
+}
+
 /// Whether the connection is encrypted.
 #[derive(Clone, Copy)]
 struct Encrypted(bool);
@@ -104,11 +136,11 @@ impl Shared {
         self.nas.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the key is right. Errors when there were too many attempts.
-    fn login(&self, key: &str, encrypted: bool) -> Result<bool, MethodError> {
+    /// What the key may. Errors when there were too many attempts.
+    fn login(&self, key: &str, encrypted: bool) -> Result<Right, MethodError> {
         let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
         logins.retain(|at| at.elapsed() < Duration::from_mins(1));
-        if logins.len() >= LOGINS_PER_MINUTE {
+        if logins.len() >= self.options.logins_per_minute {
             return Err(MethodError::new(16, "EBUSY", "Rate Limit Exceeded"));
         }
         logins.push(Instant::now());
@@ -116,7 +148,15 @@ impl Shared {
         if !encrypted && self.options.revoke_on_plain && self.nas().profile.json_rpc() {
             *revoked = true;
         }
-        Ok(!*revoked && key == self.options.api_key)
+        Ok(if *revoked {
+            Right::Nothing
+        } else if key == self.options.api_key {
+            Right::Everything
+        } else if Some(key) == self.options.read_key.as_deref() {
+            Right::Read
+        } else {
+            Right::Nothing
+        })
     }
 }
 
@@ -273,7 +313,7 @@ fn login(
     method: &str,
     params: &[Value],
     encrypted: bool,
-) -> Option<Result<(Value, bool), MethodError>> {
+) -> Option<Result<(Value, Right), MethodError>> {
     let first = params.first().unwrap_or(&Value::Null);
     match method {
         "auth.login_with_api_key" => {
@@ -281,7 +321,7 @@ fn login(
             Some(
                 shared
                     .login(key, encrypted)
-                    .map(|right| (json!(right), right)),
+                    .map(|right| (json!(right != Right::Nothing), right)),
             )
         }
         "auth.login_ex" if shared.nas().profile.json_rpc() => {
@@ -290,7 +330,11 @@ fn login(
                 .and_then(Value::as_str)
                 .unwrap_or_default();
             Some(shared.login(key, encrypted).map(|right| {
-                let kind = if right { "SUCCESS" } else { "AUTH_ERR" };
+                let kind = if right == Right::Nothing {
+                    "AUTH_ERR"
+                } else {
+                    "SUCCESS"
+                };
                 (json!({"response_type": kind}), right)
             }))
         }

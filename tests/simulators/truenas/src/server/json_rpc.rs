@@ -3,28 +3,29 @@
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use serde_json::{Value, json};
 
-use super::{AFTER_LOGIN, BEFORE_LOGIN, Shared, login};
+use super::{AFTER_LOGIN, BEFORE_LOGIN, Right, Shared, login};
 use crate::{MethodError, Trouble};
 
 pub(super) async fn serve(mut socket: WebSocket, shared: Shared, encrypted: bool) {
-    let mut known = false;
+    let mut known = Right::Nothing;
     while let Some(Ok(message)) = socket.recv().await {
         let text = match message {
             Message::Text(text) => text,
             Message::Binary(_) | Message::Close(_) => return,
             Message::Ping(_) | Message::Pong(_) => continue,
         };
-        let limit = if known { AFTER_LOGIN } else { BEFORE_LOGIN };
+        let anonymous = known == Right::Nothing;
+        let limit = if anonymous { BEFORE_LOGIN } else { AFTER_LOGIN };
         if text.len() > limit {
-            let close = if known {
-                CloseFrame {
-                    code: 1009,
-                    reason: "Max message length is 64 kB".into(),
-                }
-            } else {
+            let close = if anonymous {
                 CloseFrame {
                     code: 1007,
                     reason: "Anonymous connection max message length is 8 kB".into(),
+                }
+            } else {
+                CloseFrame {
+                    code: 1009,
+                    reason: "Max message length is 64 kB".into(),
                 }
             };
             let _ = socket.send(Message::Close(Some(close))).await;
@@ -48,7 +49,7 @@ pub(super) async fn serve(mut socket: WebSocket, shared: Shared, encrypted: bool
 }
 
 /// The answer's text; none when the connection is to be dropped.
-fn answer(shared: &Shared, request: &Value, encrypted: bool, known: &mut bool) -> Option<String> {
+fn answer(shared: &Shared, request: &Value, encrypted: bool, known: &mut Right) -> Option<String> {
     let id = request.get("id").cloned().unwrap_or_default();
     let error = |code: i64, message: &str, data: Value| {
         json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message, "data": data}})
@@ -73,11 +74,7 @@ fn answer(shared: &Shared, request: &Value, encrypted: bool, known: &mut bool) -
             value
         }),
         None if method == "core.ping" => Ok(json!("pong")),
-        None if !*known => Err(MethodError::new(
-            207,
-            "ENOTAUTHENTICATED",
-            "Not authenticated",
-        )),
+        None if let Some(refused) = known.refuse(method) => Err(refused),
         None => {
             let mut nas = shared.nas();
             match nas.script.take(method) {

@@ -3,11 +3,11 @@
 use axum::extract::ws::{Message, WebSocket};
 use serde_json::{Value, json};
 
-use super::{Shared, login};
-use crate::{MethodError, Trouble};
+use super::{Right, Shared, login};
+use crate::Trouble;
 
 pub(super) async fn serve(mut socket: WebSocket, shared: Shared, encrypted: bool) {
-    let (mut connected, mut known) = (false, false);
+    let (mut connected, mut known) = (false, Right::Nothing);
     while let Some(Ok(message)) = socket.recv().await {
         let Message::Text(text) = message else {
             continue;
@@ -36,7 +36,7 @@ pub(super) async fn serve(mut socket: WebSocket, shared: Shared, encrypted: bool
     }
 }
 
-fn answer(shared: &Shared, request: &Value, encrypted: bool, known: &mut bool) -> Option<String> {
+fn answer(shared: &Shared, request: &Value, encrypted: bool, known: &mut Right) -> Option<String> {
     let id = request.get("id").cloned().unwrap_or_default();
     let method = request
         .get("method")
@@ -53,11 +53,7 @@ fn answer(shared: &Shared, request: &Value, encrypted: bool, known: &mut bool) -
             value
         }),
         None if method == "core.ping" => Ok(json!("pong")),
-        None if !*known => Err(MethodError::new(
-            207,
-            "ENOTAUTHENTICATED",
-            "Not authenticated",
-        )),
+        None if let Some(refused) = known.refuse(method) => Err(refused),
         None => {
             let mut nas = shared.nas();
             match nas.script.take(method) {

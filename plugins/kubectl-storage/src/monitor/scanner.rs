@@ -1,0 +1,199 @@
+//! The loop: scan, remember, publish; between two scans only new snapshots are read.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{Api, Client, api::ListParams};
+use pequod_api::StorageExemption;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    objects::Objects,
+    state::{FindingView, Hub, Published, snapshots},
+};
+use crate::{
+    cli::{ScanArgs, gather, scan},
+    model::Inventory,
+    truenas::read,
+};
+
+/// How often.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Between two scans.
+    pub scan: Duration,
+    /// Between two reads of new snapshots.
+    pub snapshots: Duration,
+}
+
+/// What hides findings.
+#[derive(Debug, Clone, Default)]
+struct Exemptions(Vec<StorageExemption>);
+
+impl Exemptions {
+    async fn read(client: &Client) -> Result<Self, kube::Error> {
+        let api: Api<StorageExemption> = Api::all(client.clone());
+        Ok(Self(api.list(&ListParams::default()).await?.items))
+    }
+
+    fn hide(&self, finding: &FindingView, now: i64) -> bool {
+        self.0.iter().any(|exemption| {
+            let spec = &exemption.spec;
+            let subject = match spec.subject.strip_suffix('*') {
+                Some(prefix) => finding.subject.starts_with(prefix),
+                None => finding.subject == spec.subject,
+            };
+            // An end that cannot be read is one that has passed.
+            let lives = spec
+                .expires
+                .parse::<jiff::Timestamp>()
+                .is_ok_and(|end| end.as_second() > now);
+            subject && lives && (spec.codes.is_empty() || spec.codes.contains(&finding.code))
+        })
+    }
+}
+
+/// Scans until it is told to stop.
+pub async fn run(
+    hub: Arc<Hub>,
+    kubectl: pequod_cli::KubectlArgs,
+    arguments: ScanArgs,
+    pace: Pace,
+    client: Client,
+    write_objects: bool,
+    stop: CancellationToken,
+) {
+    let sessions = gather::Sessions::default();
+    let mut objects = Objects::new(client.clone());
+    let mut inventory: Option<Inventory> = None;
+    let mut next = tokio::time::Instant::now();
+    loop {
+        let due = tokio::time::Instant::now() >= next;
+        if due {
+            next = tokio::time::Instant::now() + pace.scan;
+            match once(&hub, &kubectl, &arguments, &sessions, &client).await {
+                Ok(read) => {
+                    inventory = Some(read);
+                    if write_objects
+                        && let Err(error) = objects.follow(&hub.current().findings).await
+                    {
+                        tracing::warn!(%error, "StorageFindings could not be written");
+                    }
+                }
+                Err(reason) => tracing::warn!(reason, "the scan failed"),
+            }
+        } else if let Some(known) = &mut inventory {
+            fresh_snapshots(&hub, known, &sessions).await;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = hub.wanted.notified() => next = tokio::time::Instant::now(),
+            () = tokio::time::sleep(pace.snapshots.min(pace.scan)) => {}
+        }
+    }
+}
+
+async fn once(
+    hub: &Hub,
+    kubectl: &pequod_cli::KubectlArgs,
+    arguments: &ScanArgs,
+    sessions: &gather::Sessions,
+    client: &Client,
+) -> Result<Inventory, String> {
+    let words = |failure: pequod_cli::Failure| {
+        failure
+            .problems
+            .iter()
+            .map(|problem| problem.message.clone())
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    let begun = tokio::time::Instant::now();
+    let exemptions = Exemptions::read(client).await.unwrap_or_else(|error| {
+        // Nothing is hidden that is not known to be exempt.
+        tracing::warn!(%error, "StorageExemptions could not be read");
+        Exemptions::default()
+    });
+    let gathered = gather::inventory(kubectl, arguments, true, sessions)
+        .await
+        .map_err(words)?;
+    let report = scan(&gathered.inventory, arguments).map_err(words)?;
+    let now = jiff::Timestamp::now().as_second();
+    let seconds = begun.elapsed().as_secs_f64();
+    let published = Published::of(&gathered.inventory, &report, now, seconds, |finding| {
+        exemptions.hide(finding, now)
+    });
+    hub.publish(published);
+    Ok(gathered.inventory)
+}
+
+/// New snapshots since the newest known transaction group.
+async fn fresh_snapshots(hub: &Hub, inventory: &mut Inventory, sessions: &gather::Sessions) {
+    let parents = gather::parents(inventory);
+    let mut changed = false;
+    for nas in &mut inventory.appliances {
+        let Some(client) = sessions.known(&nas.name) else {
+            continue;
+        };
+        let gaps = nas.gaps.len();
+        let since = read::watermark(nas) + 1;
+        let of_nas = parents.get(&nas.name).cloned().unwrap_or_default();
+        changed |= read::snapshots_since(&*client, nas, &of_nas, since).await > 0;
+        // What could not be read now is read by the next scan.
+        nas.gaps.truncate(gaps);
+    }
+    let now = jiff::Timestamp::now().as_second();
+    if changed {
+        hub.publish_snapshots(snapshots(inventory), now);
+    } else {
+        hub.touch_snapshots(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pequod_api::StorageExemptionSpec;
+
+    use super::*;
+
+    #[test]
+    fn an_exemption_has_an_end() {
+        let finding = FindingView {
+            id: "x".to_owned(),
+            code: "PQS-1001".to_owned(),
+            severity: "warning".to_owned(),
+            state: "candidate".to_owned(),
+            site: "nas".to_owned(),
+            kind: "Dataset".to_owned(),
+            subject: "tank/v/pvc-1".to_owned(),
+            message: String::new(),
+            evidence: Vec::new(),
+            blockers: Vec::new(),
+            cause: None,
+            bytes: None,
+            next: None,
+        };
+        let exempt = |subject: &str, codes: &[&str], expires: &str| {
+            let spec = StorageExemptionSpec {
+                subject: subject.to_owned(),
+                codes: codes.iter().map(|&code| code.to_owned()).collect(),
+                reason: "a test".to_owned(),
+                expires: expires.to_owned(),
+            };
+            Exemptions(vec![StorageExemption::new("x", spec)]).hide(&finding, 1_700_000_000)
+        };
+        assert!(exempt("tank/v/*", &[], "2030-01-01T00:00:00Z"));
+        assert!(exempt(
+            "tank/v/pvc-1",
+            &["PQS-1001"],
+            "2030-01-01T00:00:00Z"
+        ));
+        assert!(!exempt(
+            "tank/v/pvc-1",
+            &["PQS-1002"],
+            "2030-01-01T00:00:00Z"
+        ));
+        assert!(!exempt("tank/v/pvc-2", &[], "2030-01-01T00:00:00Z"));
+        assert!(!exempt("tank/v/*", &[], "2020-01-01T00:00:00Z"));
+        assert!(!exempt("tank/v/*", &[], "some day"));
+    }
+}

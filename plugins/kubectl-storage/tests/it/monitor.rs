@@ -1,0 +1,236 @@
+//! The monitor as a process: who may ask, what is served, what changes when something is mended.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use pequod_api::StorageFinding;
+use serde_json::Value;
+use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
+
+use crate::site::{MISSING, ORPHAN, Site};
+
+struct Monitor {
+    url: String,
+    health: String,
+    process: pequod_testkit::Process,
+}
+
+impl Monitor {
+    fn start(site: &Site, port: u16, health: u16) -> Self {
+        std::fs::write(site.file("tokens"), "anna static-token\n").unwrap();
+        std::fs::write(site.file("token"), "static-token").unwrap();
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_kubectl-storage"));
+        let mut command = site.cluster.command(program, "admin");
+        command
+            .args([
+                "monitor",
+                "--interval",
+                "1",
+                "--snapshot-interval",
+                "1",
+                "--write-findings",
+                "--token-review",
+            ])
+            .args(["--grace-hours", "0", "--rate", "20"])
+            .arg(format!("--listen=127.0.0.1:{port}"))
+            .arg(format!("--health=127.0.0.1:{health}"))
+            .arg("--token-file")
+            .arg(site.file("tokens"))
+            .arg("--storage-config")
+            .arg(site.file("storage.yaml"))
+            .arg("--state-dir")
+            .arg(site.file("monitor-state"));
+        let process = site.cluster.spawn("storage-monitor", &command).unwrap();
+        Self {
+            url: format!("http://127.0.0.1:{port}"),
+            health: format!("http://127.0.0.1:{health}"),
+            process,
+        }
+    }
+
+    async fn get(&self, path: &str, token: Option<&str>) -> (u16, Value) {
+        let client = reqwest::Client::new();
+        let mut request = client.get(format!("{}/api/v1/{path}", self.url));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (
+            status,
+            serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default(),
+        )
+    }
+
+    /// Asks until the answer is as wanted, up to half a minute.
+    async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        let mut every = tokio::time::interval(Duration::from_millis(100));
+        for _ in 0..300 {
+            every.tick().await;
+            let client = reqwest::Client::new();
+            let request = client
+                .get(format!("{}/api/v1/{path}", self.url))
+                .bearer_auth("static-token");
+            let Ok(answer) = request.send().await else {
+                continue;
+            };
+            last = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default();
+            if wanted(&last) {
+                return last;
+            }
+        }
+        panic!("never as wanted: {last}\n{}", self.process.log());
+    }
+}
+
+pub(crate) async fn serves_and_follows(site: &Site) {
+    let ports = pequod_testkit::free_ports(2).unwrap();
+    let monitor = Monitor::start(site, ports[0], ports[1]);
+    let has = |body: &Value, subject: &str| {
+        body["items"].as_array().is_some_and(|rows| {
+            rows.iter()
+                .any(|row| row["subject"].as_str().unwrap().contains(subject))
+        })
+    };
+    let found = monitor.until("findings", |body| has(body, MISSING)).await;
+    assert!(has(&found, ORPHAN) && found["complete"] == true, "{found}");
+
+    // Nobody, a stranger, an account of the cluster without the right, one with it.
+    assert_eq!(monitor.get("status", None).await.0, 401);
+    assert_eq!(monitor.get("status", Some("guessed")).await.0, 401);
+    let stranger = "bob-token";
+    assert_eq!(monitor.get("status", Some(stranger)).await.0, 403);
+    let admin = "admin-token";
+    let (code, status) = monitor.get("status", Some(admin)).await;
+    assert_eq!((code, status["complete"].as_bool()), (200, Some(true)));
+    assert_eq!(monitor.get("findings?code=x", Some(admin)).await.0, 400);
+    assert_eq!(monitor.get("findings?limit=0", Some(admin)).await.0, 400);
+    assert_eq!(monitor.get("nothing", Some(admin)).await.0, 404);
+    let (code, document) = monitor.get("openapi.json", None).await;
+    assert_eq!(code, 200);
+    assert!(document["paths"]["/api/v1/findings"]["get"].is_object());
+
+    // The command asks it first and says how old the answer is.
+    let token = site.file("token");
+    let asking = [
+        "scan",
+        "--monitor",
+        &monitor.url,
+        "--monitor-token-file",
+        token.to_str().unwrap(),
+    ];
+    let out = site.expect(1, &asking);
+    assert!(
+        out.stdout.contains(ORPHAN) && out.stderr.contains("from the monitor"),
+        "{out:?}"
+    );
+    let out = site.expect(1, &[&asking[..], &["--fresh"]].concat());
+    assert!(!out.stderr.contains("from the monitor"), "{out:?}");
+
+    // Objects: there is one; deleting it dismisses the finding and nothing else.
+    let objects = kube::Api::<StorageFinding>::all(site.cluster.client());
+    let mut every = tokio::time::interval(Duration::from_millis(200));
+    let mut name = None;
+    for _ in 0..150 {
+        every.tick().await;
+        let list = objects
+            .list(&kube::api::ListParams::default())
+            .await
+            .unwrap();
+        name = list
+            .items
+            .iter()
+            .find(|object| {
+                object.spec.subject.contains(MISSING) && object.spec.state == "confirmed"
+            })
+            .and_then(|object| object.metadata.name.clone());
+        if name.is_some() {
+            break;
+        }
+    }
+    let name = name.unwrap();
+    objects
+        .delete(&name, &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
+    let scanned = monitor.get("status", Some(admin)).await.1["readAt"]
+        .as_i64()
+        .unwrap();
+    monitor
+        .until("status", |status| {
+            status["readAt"].as_i64().unwrap_or(0) > scanned + 2
+        })
+        .await;
+    assert!(objects.get_opt(&name).await.unwrap().is_none(), "dismissed");
+    let (_, still) = monitor.get("findings", Some(admin)).await;
+    assert!(has(&still, MISSING));
+
+    // Live: a real WebSocket client is told everything there is, and what changes.
+    let address = format!("{}/api/v1/watch", monitor.url.replace("http", "ws"));
+    let mut request = address.into_client_request().unwrap();
+    let bearer = "Bearer static-token".parse().unwrap();
+    request.headers_mut().insert("authorization", bearer);
+    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let exemption = format!(
+        "apiVersion: storage.pequod.io/v1alpha1\nkind: StorageExemption\nmetadata: {{name: known}}\n\
+         spec: {{subject: tank/v/{ORPHAN}, reason: a test, expires: '2099-01-01T00:00:00Z'}}\n"
+    );
+    site.cluster.apply("default", &exemption).await;
+    let gone = async {
+        let (mut told, mut gone) = (false, false);
+        while !(told && gone) {
+            let Some(Ok(message)) = socket.next().await else {
+                panic!("closed")
+            };
+            let Message::Text(text) = message else {
+                continue;
+            };
+            let change: Value = serde_json::from_str(&text).unwrap();
+            told |= change["type"] == "found"
+                && change["finding"]["subject"]
+                    .as_str()
+                    .unwrap()
+                    .contains(MISSING);
+            gone |= change["type"] == "gone" && change["id"].as_str().unwrap().contains(ORPHAN);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone)
+        .await
+        .unwrap();
+    monitor
+        .until("status", |status| status["exempted"] == 1)
+        .await;
+    site.cluster
+        .kubectl(["delete", "storageexemption", "known"])
+        .success();
+
+    // New snapshots are seen between scans and in them; the metrics say the same.
+    let metrics = reqwest::get(format!("{}/metrics", monitor.health))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(metrics.contains("pequod_storage_findings{"), "{metrics}");
+    assert!(metrics.contains("truenas_pool_used_bytes{"), "{metrics}");
+
+    // Twenty a second and no more.
+    let mut refused = 0;
+    for _ in 0..60 {
+        if monitor.get("status", Some("static-token")).await.0 == 429 {
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+
+    // A rotated token works without a restart, the old one no more.
+    let later = std::time::SystemTime::now() + Duration::from_secs(5);
+    std::fs::write(site.file("tokens"), "anna rotated\n").unwrap();
+    std::fs::File::open(site.file("tokens"))
+        .unwrap()
+        .set_modified(later)
+        .unwrap();
+    assert_eq!(monitor.get("status", Some("static-token")).await.0, 401);
+    monitor.process.stop().await;
+}
