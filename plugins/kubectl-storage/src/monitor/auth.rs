@@ -36,6 +36,8 @@ pub enum Refused {
 }
 
 type Key = [u8; 32];
+/// When the API server was asked, and what it said.
+type Reviewed = (Instant, Result<String, Refused>);
 
 fn key(token: &str) -> Key {
     Sha256::digest(token.as_bytes()).into()
@@ -59,7 +61,7 @@ pub struct Gate {
     client: Option<Client>,
     per_second: f64,
     tokens: Mutex<Tokens>,
-    reviewed: Mutex<HashMap<Key, (Instant, Result<String, Refused>)>>,
+    reviewed: Mutex<HashMap<Key, Reviewed>>,
     buckets: Mutex<HashMap<String, Bucket>>,
 }
 
