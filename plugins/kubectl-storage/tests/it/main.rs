@@ -83,7 +83,7 @@ async fn from_the_first_look_to_an_undone_quarantine() {
             ["apply", "--dry-run=server", "-f", "-"],
             &out.stdout,
         )
-        .expect_code(0);
+        .success();
 
     monitor::serves_and_follows(&site).await;
 
@@ -185,6 +185,7 @@ async fn from_the_first_look_to_an_undone_quarantine() {
         roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\n\
         subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: alice}]\n";
     site.cluster.apply("default", role).await;
+    site.until_in_force();
     let out = site
         .run(&["apply", plan, "--confirm", &confirm(plan)])
         .expect_code(2);

@@ -111,7 +111,11 @@ impl Site {
              zfs: {{datasetParentName: tank/v, datasetEnableQuotas: true}}\nnfs: {{shareHost: localhost}}\n",
             self.nas.address.port()
         );
-        let config: String = config.lines().map(|line| format!("    {line}\n")).collect();
+        let config = config
+            .lines()
+            .map(|line| format!("    {line}"))
+            .collect::<Vec<_>>()
+            .join("\n");
         let namespace = "storage-driver";
         self.cluster
             .apply(
@@ -126,7 +130,7 @@ impl Site {
         pequod_testkit::wait::until(&accounts, "default", "is there", |known| known.is_some())
             .await;
         let objects = format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: zfs-driver-config}}\nstringData:\n  driver-config-file.yaml: |\n{config}---\n\
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: zfs-driver-config}}\nstringData:\n  driver-config-file.yaml: |\n{config}\n---\n\
              apiVersion: v1\nkind: Pod\nmetadata:\n  name: zfs-controller\n  labels: {{app.kubernetes.io/name: democratic-csi, app.kubernetes.io/instance: zfs}}\n\
              spec:\n  containers:\n    - {{name: csi-driver, image: 'democraticcsi/democratic-csi:v1.9.4', args: ['--csi-name=org.test.nfs']}}\n"
         );
