@@ -8,13 +8,14 @@
     clippy::unwrap_used,
     clippy::cast_precision_loss,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a measuring program: what fails here fails it"
 )]
 
 use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitCode, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -45,7 +46,7 @@ use truenas_simulator::Profile;
 
 const PAGE: usize = 500;
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -72,8 +73,12 @@ fn main() {
             runtime.block_on(api(&folder, Path::new(plugin)));
             std::fs::remove_dir_all(&folder).unwrap();
         }
-        _ => panic!("bench all SIMULATOR PLUGIN VOLUMES SNAPSHOTS_PER_VOLUME"),
+        _ => {
+            eprintln!("bench all SIMULATOR PLUGIN VOLUMES SNAPSHOTS_PER_VOLUME");
+            return ExitCode::from(2);
+        }
     }
+    ExitCode::SUCCESS
 }
 
 /// The world, as the two sides would answer it.
@@ -319,9 +324,6 @@ fn percentile(times: &mut [f64], share: f64) -> f64 {
 /// The API under 200 requests a second, and the command line that asks it.
 async fn api(folder: &Path, plugin: &Path) {
     let (now, clusters, _) = clusters(folder);
-    let seed: Value =
-        serde_json::from_slice(&std::fs::read(folder.join("seed.json")).unwrap()).unwrap();
-    drop(seed);
     let inventory = Inventory {
         appliances: Vec::new(),
         clusters,
