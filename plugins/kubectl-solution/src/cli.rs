@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand};
-use clap_complete::Shell;
-use pequod_cli::{KubectlArgs, OutputArgs};
+use pequod_api::Solution;
+use pequod_cli::{CompletionArgs, KubectlArgs, OutputArgs, candidates};
 
 /// An application as one object: what it consists of, how it stands, who changed it last.
 ///
@@ -75,7 +75,7 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 pub struct GetArgs {
     /// Name of the Solution
-    #[arg(value_name = "NAME", add = crate::verbs::complete::solutions())]
+    #[arg(value_name = "NAME", add = candidates::names::<Solution>())]
     pub name: String,
     /// How to print.
     #[command(flatten)]
@@ -86,7 +86,7 @@ pub struct GetArgs {
 #[derive(Debug, Args)]
 pub struct TreeArgs {
     /// Name of the Solution
-    #[arg(value_name = "NAME", add = crate::verbs::complete::solutions())]
+    #[arg(value_name = "NAME", add = candidates::names::<Solution>())]
     pub name: String,
 }
 
@@ -121,14 +121,6 @@ pub struct ControllerArgs {
     /// What is logged, in the syntax of RUST_LOG
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
-}
-
-/// `completion`.
-#[derive(Debug, Args)]
-pub struct CompletionArgs {
-    /// The shell
-    #[arg(value_enum, value_name = "SHELL")]
-    pub shell: Shell,
 }
 
 fn default_identity() -> String {

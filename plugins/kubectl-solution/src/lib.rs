@@ -20,6 +20,6 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Get(args) => verbs::get::run(kubectl, args).await,
         Verb::Tree(args) => verbs::tree::run(kubectl, args).await,
         Verb::Controller(args) => controller::run(kubectl, args).await,
-        Verb::Completion(args) => verbs::completion::run(&args),
+        Verb::Completion(args) => args.run::<Cli>(),
     }
 }

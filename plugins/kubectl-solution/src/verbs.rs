@@ -1,7 +1,5 @@
 //! One module a verb.
 
-pub(crate) mod complete;
-pub(crate) mod completion;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod tree;

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
-use pequod_cli::{KubectlArgs, OutputArgs};
+use pequod_api::Transform;
+use pequod_cli::{CompletionArgs, KubectlArgs, OutputArgs, candidates};
 
 /// A platform in CUE: one Transform in, a graph of Kubernetes objects out.
 ///
@@ -196,7 +196,7 @@ pub struct PlanArgs {
 #[derive(Debug, Args)]
 pub struct GraphArgs {
     /// Name of the Transform
-    #[arg(value_name = "NAME", add = crate::verbs::complete::transforms())]
+    #[arg(value_name = "NAME", add = candidates::names::<Transform>())]
     pub name: String,
     /// Node whose object is printed
     #[arg(value_name = "NODE")]
@@ -273,7 +273,7 @@ pub struct ApplyArgs {
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// Name of the Transform
-    #[arg(value_name = "NAME", add = crate::verbs::complete::transforms())]
+    #[arg(value_name = "NAME", add = candidates::names::<Transform>())]
     pub name: String,
     /// Show it again whenever it changes
     #[arg(short = 'w', long)]
@@ -287,7 +287,7 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 pub struct DeleteArgs {
     /// Name of the Transform
-    #[arg(value_name = "NAME", add = crate::verbs::complete::transforms())]
+    #[arg(value_name = "NAME", add = candidates::names::<Transform>())]
     pub name: String,
     /// Whether to wait.
     #[command(flatten)]
@@ -309,7 +309,7 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// Name of a module that comes with Pequod, a folder with .cue files, or a file with a Transform
-    #[arg(value_name = "MODULE", add = crate::verbs::complete::modules())]
+    #[arg(value_name = "MODULE", add = crate::verbs::modules::candidates())]
     pub module: String,
     /// Field of the input, for example autoscaling.max
     #[arg(value_name = "FIELD")]
@@ -320,7 +320,7 @@ pub struct ExplainArgs {
 #[derive(Debug, Args)]
 pub struct ModulesArgs {
     /// Name of the module whose text is printed
-    #[arg(value_name = "NAME", add = crate::verbs::complete::modules())]
+    #[arg(value_name = "NAME", add = crate::verbs::modules::candidates())]
     pub name: Option<String>,
     /// The form.
     #[command(flatten)]
@@ -382,14 +382,6 @@ pub struct ControllerArgs {
     /// What is logged: error, warn, info, debug, or a filter such as `kubectl_transform=debug,info`
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
-}
-
-/// `completion`.
-#[derive(Debug, Args)]
-pub struct CompletionArgs {
-    /// The shell
-    #[arg(value_enum, value_name = "SHELL")]
-    pub shell: Shell,
 }
 
 fn default_identity() -> String {

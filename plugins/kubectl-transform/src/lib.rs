@@ -34,6 +34,6 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Explain(args) => verbs::explain::run(kubectl, args).await,
         Verb::Modules(args) => verbs::modules::run(&args),
         Verb::Controller(args) => controller::run(kubectl, args).await,
-        Verb::Completion(args) => verbs::completion::run(&args),
+        Verb::Completion(args) => args.run::<Cli>(),
     }
 }

@@ -1,8 +1,6 @@
 //! The verbs: each reads its arguments, calls what does the work, and prints.
 
 pub(crate) mod apply;
-pub(crate) mod complete;
-pub(crate) mod completion;
 pub(crate) mod delete;
 pub(crate) mod explain;
 pub(crate) mod graph;

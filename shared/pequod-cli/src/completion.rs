@@ -11,14 +11,33 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::Path;
 
-use clap::Command;
+use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
 use clap_complete::engine;
+use pequod_diag::Exit;
+
+use crate::{Failure, Format, Printer};
 
 /// No directive: where there are no candidates, the shell offers file names.
 const DEFAULT: u8 = 0;
 /// The candidates are all there is.
 const NO_FILES: u8 = 4;
+
+/// The verb `completion`: prints the script for a shell.
+#[derive(Debug, Args)]
+pub struct CompletionArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+impl CompletionArgs {
+    /// Prints the script that completes the plugin `C`.
+    pub fn run<C: CommandFactory>(&self) -> Result<Exit, Failure> {
+        Printer::new(Format::Table).data(&script(self.shell, C::command()))?;
+        Ok(Exit::Done)
+    }
+}
 
 /// The words to complete, if that is what the process was called for.
 pub fn request(args: &[OsString]) -> Option<&[OsString]> {

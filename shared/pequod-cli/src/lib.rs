@@ -7,6 +7,8 @@
 //! * [`Failure`]: what ends a command early, with its exit code;
 //! * [`Progress`]: what long work says while it lasts;
 //! * [`run`]: the body of a plugin's `main`, including completion for a shell and for `kubectl`;
+//! * [`candidates`]: what is offered for an argument while it is typed;
+//! * [`CompletionArgs`]: the verb `completion`;
 //! * [`documents`]: reading YAML and JSON from files and stdin, with positions in the errors;
 //! * [`sweep`]: the rules that every plugin's command line is tested against.
 //!
@@ -31,6 +33,7 @@
 //! }
 //! ```
 
+pub mod candidates;
 pub mod completion;
 pub mod documents;
 pub mod reference;
@@ -44,6 +47,7 @@ mod progress;
 mod run;
 mod table;
 
+pub use completion::CompletionArgs;
 pub use failure::Failure;
 pub use format::{Format, OutputArgs, to_json, to_yaml};
 pub use kubectl::KubectlArgs;

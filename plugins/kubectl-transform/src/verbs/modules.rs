@@ -1,5 +1,6 @@
 //! `modules`: what comes with Pequod.
 
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use pequod_cli::{Exit, Failure, Printer, Table};
 use pequod_diag::{Code, Diagnostic};
 use pequod_modules::{Embedded, embedded};
@@ -12,6 +13,16 @@ struct Listed {
     name: &'static str,
     summary: &'static str,
     digest: String,
+}
+
+/// What is offered for the name of a module while it is typed.
+pub(crate) fn candidates() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        embedded()
+            .iter()
+            .map(|module| CompletionCandidate::new(module.name).help(Some(module.summary.into())))
+            .collect()
+    })
 }
 
 pub(crate) fn run(args: &ModulesArgs) -> Result<Exit, Failure> {

@@ -1,51 +1,56 @@
 //! What is offered for an argument while it is typed.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use kube::Api;
 use kube::api::ListParams;
-use pequod_api::Solution;
-use pequod_cli::KubectlArgs;
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+use crate::KubectlArgs;
 
 /// Nobody waits longer for a suggestion.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The Solutions of the namespace that the words typed so far mean. None, if the cluster does not answer at once.
-pub(crate) fn solutions() -> ArgValueCandidates {
+/// The names of the objects of a kind, in the namespace that the words typed so far mean.
+///
+/// None are offered if the cluster does not answer within two seconds, or refuses.
+pub fn names<K>() -> ArgValueCandidates
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + 'static,
+{
     ArgValueCandidates::new(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .build();
-        let Ok(runtime) = runtime else {
+            .build()
+        else {
             return Vec::new();
         };
         let kubectl = typed_flags(std::env::args());
-        let names = runtime.block_on(async {
-            tokio::time::timeout(PATIENCE, names(&kubectl))
-                .await
-                .ok()
-                .flatten()
-        });
-        names
-            .unwrap_or_default()
-            .into_iter()
-            .map(CompletionCandidate::new)
-            .collect()
+        let asked =
+            runtime.block_on(async { tokio::time::timeout(PATIENCE, ask::<K>(&kubectl)).await });
+        let found = asked.ok().flatten().unwrap_or_default();
+        found.into_iter().map(CompletionCandidate::new).collect()
     })
 }
 
-async fn names(kubectl: &KubectlArgs) -> Option<Vec<String>> {
+async fn ask<K>(kubectl: &KubectlArgs) -> Option<Vec<String>>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned,
+{
     let cluster = kubectl.connect().await.ok()?;
-    let api: Api<Solution> = Api::namespaced(cluster.client().clone(), cluster.namespace());
-    let found = api.list(&ListParams::default()).await.ok()?;
-    Some(
-        found
-            .items
-            .into_iter()
-            .filter_map(|solution| solution.metadata.name)
-            .collect(),
-    )
+    let api: Api<K> = Api::namespaced(cluster.client().clone(), cluster.namespace());
+    let found = api.list_metadata(&ListParams::default()).await.ok()?;
+    Some(found.iter().map(ResourceExt::name_any).collect())
 }
 
 /// Which cluster and namespace the words so far mean. The line is unfinished, so it is not parsed but looked through.
@@ -75,7 +80,7 @@ mod tests {
     #[test]
     fn an_unfinished_line_says_where_to_look() {
         let line = [
-            "kubectl_complete-solution",
+            "kubectl_complete-x",
             "get",
             "--context=prod",
             "-n",
