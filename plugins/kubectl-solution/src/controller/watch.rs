@@ -110,11 +110,11 @@ pub(super) async fn objects(
 }
 
 /// Reports typed objects until `stop`.
-pub(super) async fn typed<K, T>(
+pub(super) async fn typed<K, T, E>(
     api: Api<K>,
     read: impl Fn(K) -> T,
-    wrap: impl Fn(Report<T>) -> super::work::Event,
-    out: mpsc::Sender<super::work::Event>,
+    wrap: impl Fn(Report<T>) -> E,
+    out: mpsc::Sender<E>,
     stop: CancellationToken,
 ) where
     K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::node::{Applied, Before, Listed, NodeError};
-use super::summary::Summary;
+use super::summary::{Hopeless, Summary};
 use super::{Executor, News, Next, ReconcileError, Run, Tries};
 use crate::inventory::{self, key};
 use crate::metrics::ManagedLabels;
@@ -32,12 +32,6 @@ use crate::state::{Happened, for_order, next};
 const LIST_FROM: usize = 4;
 /// How long a pass waits for new watches.
 const WATCH_PATIENCE: Duration = Duration::from_secs(5);
-
-/// A graph that cannot be carried out, whoever asks how often.
-pub(crate) struct Hopeless {
-    pub(crate) reason: &'static str,
-    pub(crate) message: String,
-}
 
 /// Everything a pass works with.
 struct Pass<'a> {

@@ -9,7 +9,12 @@ use pequod_api::resource_graph::{GraphPhase, ResourceGraphStatus};
 use pequod_kube::conditions::{self, Wanted};
 
 use super::Run;
-use super::pass::Hopeless;
+
+/// A graph that cannot be carried out, whoever asks how often.
+pub(crate) struct Hopeless {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
 
 /// What the conditions are to say.
 #[derive(Debug)]
