@@ -11,6 +11,7 @@ mod charts;
 mod crash;
 mod custom_resources;
 mod documents;
+mod lease;
 mod plugins;
 mod samples;
 mod suite;
