@@ -50,7 +50,6 @@ impl Session<'_> {
         let callee = self.value(function, Cond::SCALAR, Mode::Yield)?;
         let builtin = match callee {
             Some(Value::Builtin(builtin)) => builtin,
-            Some(Value::Fault(_)) => return Ok(callee),
             Some(Value::Validator(id)) if self.validators[id.at()].call.is_none() => {
                 let builtin = self.validators[id.at()].builtin;
                 if self.program.builtins[builtin as usize].validates(args.len()) {
@@ -63,10 +62,13 @@ impl Session<'_> {
                 }
                 builtin
             }
-            Some(other) => {
-                let kind = self.kind(other);
+            other => {
+                // Whatever kept the callee from being a function, even something that more input
+                // would mend: an error.
+                let kind = other.map_or(Kind::BOTTOM, |other| self.kind(other));
                 let pos = Some(self.program.span(function).pos());
-                let (code, what) = if !self.is_concrete(other) && kind.meets(Kind::FUNC) {
+                let open = other.is_some_and(|other| !self.is_concrete(other));
+                let (code, what) = if open && kind.meets(Kind::FUNC) {
                     (
                         FaultCode::Incomplete,
                         "cannot call non-concrete value {} (type {})",
@@ -83,7 +85,6 @@ impl Session<'_> {
                 );
                 return Ok(None);
             }
-            None => return Ok(None),
         };
         let b = self.program.builtins[builtin as usize];
         if b.name == "error" && b.package.is_empty() {
@@ -93,7 +94,7 @@ impl Session<'_> {
         self.close.from_def = false;
         self.close.from_embed = false;
         let mut values: SmallVec<[Value; 4]> = SmallVec::new();
-        for arg in args {
+        for (at, arg) in args.iter().enumerate() {
             let saved = self.errs.take();
             let value = if b.non_concrete {
                 self.eval(*arg, cond, mode)?
@@ -106,9 +107,9 @@ impl Session<'_> {
             };
             match value {
                 None if self.errs.is_none() => self.add_err_coded(
-                    FaultCode::Incomplete,
-                    "argument {} of call is incomplete",
-                    [Arg::Expr(*arg)],
+                    FaultCode::Eval,
+                    "argument {} to function {} is incomplete",
+                    [Arg::Count(at as u64), Arg::Expr(function)],
                     Some(self.program.span(*arg).pos()),
                     self.node,
                 ),
@@ -175,7 +176,8 @@ impl Session<'_> {
             self.add_err_coded(FaultCode::Eval, what, args, self.pos, self.node);
             return Ok(None);
         }
-        let mut args: SmallVec<[Value; 4]> = SmallVec::new();
+        // All kinds are looked at before any value: a wrong kind is an error though another argument
+        // is not known yet.
         for (at, value) in values.iter().enumerate() {
             if let Some(fault) = self.as_fault(*value) {
                 return Ok(Some(Value::Fault(fault)));
@@ -198,6 +200,9 @@ impl Session<'_> {
                 );
                 return Ok(None);
             }
+        }
+        let mut args: SmallVec<[Value; 4]> = SmallVec::new();
+        for (at, value) in values.iter().enumerate() {
             if b.non_concrete {
                 args.push(*value);
                 continue;

@@ -4,6 +4,7 @@
 //! can be said without data is said here: unknown names, unused aliases, marks outside
 //! disjunctions, and every construct that is not supported.
 
+mod clash;
 mod expr;
 mod name;
 mod structs;
@@ -12,9 +13,10 @@ use std::sync::Arc;
 
 use pequod_cue_syntax::{Experiments, FileId, Source, Span, ast, parse_file};
 use pequod_diag::{Code, Diagnostic, Diagnostics};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::builtin::Library;
+use crate::kind::Label;
 use crate::program::{Expr, ExprId, Program};
 use crate::scope::{Binding, Entry, Scope};
 use crate::session::LITERAL;
@@ -58,8 +60,13 @@ pub fn compile(texts: &[Text], library: &'static dyn Library) -> Result<Program,
         experiments: Experiments::default(),
         trying: 0,
         constants: FxHashMap::default(),
+        lets: Lets::default(),
     };
     compiler.files(&files);
+    if let Some(span) = compiler.lets.circle() {
+        let text = "cyclic references in let clause or alias";
+        compiler.error(REFERENCE, span, text.to_owned());
+    }
     if compiler.problems.is_empty() {
         Ok(compiler.program)
     } else {
@@ -87,6 +94,42 @@ pub(crate) struct Compiler {
     trying: u32,
     /// Values that packages define in CUE.
     constants: FxHashMap<&'static str, ExprId>,
+    lets: Lets,
+}
+
+/// Which `let` stands in the value of which: they may not go in circles.
+#[derive(Default)]
+struct Lets {
+    /// Those whose values are being compiled.
+    open: Vec<Label>,
+    /// Each use: in whose value, of whom, where.
+    uses: Vec<(Label, Label, Span)>,
+}
+
+impl Lets {
+    /// A use that closes a circle.
+    fn circle(&self) -> Option<Span> {
+        let mut next: FxHashMap<Label, Vec<Label>> = FxHashMap::default();
+        for (from, to, _) in &self.uses {
+            next.entry(*from).or_default().push(*to);
+        }
+        let leads_back = |from: Label, to: Label| {
+            let mut seen = FxHashSet::default();
+            let mut rest = vec![from];
+            while let Some(label) = rest.pop() {
+                if label == to {
+                    return true;
+                }
+                if seen.insert(label) {
+                    rest.extend(next.get(&label).into_iter().flatten());
+                }
+            }
+            false
+        };
+        let mut uses = self.uses.iter();
+        let closing = uses.find(|(from, to, _)| leads_back(*to, *from));
+        closing.map(|(_, _, span)| *span)
+    }
 }
 
 impl Compiler {
@@ -113,6 +156,9 @@ impl Compiler {
             }
         }
         for file in files {
+            for (span, text) in clash::clashes(file) {
+                self.error(REFERENCE, span, text);
+            }
             self.experiments = file.experiments;
             self.imports(file);
             let length = u32::try_from(file.source.text().len()).unwrap_or(u32::MAX);
@@ -234,20 +280,6 @@ impl Compiler {
             return;
         };
         let declared = must_use.then_some(name.span);
-        if let Some(old) = scope.names.get(&name.name)
-            && must_use
-        {
-            let what = if old.declared.is_some() {
-                format!("alias {:?} already declared", name.name)
-            } else {
-                format!(
-                    "cannot have both alias and field with name {:?} in same scope",
-                    name.name
-                )
-            };
-            self.error(REFERENCE, name.span, what);
-            return;
-        }
         scope.names.insert(
             name.name.clone(),
             Entry {

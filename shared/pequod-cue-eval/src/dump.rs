@@ -3,8 +3,6 @@
 //! Unlike the rest of the interface this walks erroneous values, optional and required fields,
 //! definitions and hidden fields, too.
 
-use pequod_cue_num::Decimal;
-
 use crate::evaluation::Evaluation;
 use crate::kind::{Kind, Presence};
 use crate::session::Session;
@@ -182,10 +180,7 @@ fn scalar(s: &Session<'_>, value: Value) -> Option<String> {
         Value::Null => Some("null".to_owned()),
         Value::Bool(value) => Some(value.to_string()),
         Value::Int(value) => Some(value.to_string()),
-        Value::Num(id) => {
-            let num = &s.nums[id.at()];
-            Some(number(&num.decimal, num.kind))
-        }
+        Value::Num(id) => Some(s.nums[id.at()].decimal.to_string()),
         Value::Str(sym) => serde_json::to_string(&**s.text(sym)).ok(),
         Value::Bytes(id) => {
             let mut text = String::from("\"");
@@ -194,14 +189,5 @@ fn scalar(s: &Session<'_>, value: Value) -> Option<String> {
             Some(text)
         }
         _ => None,
-    }
-}
-
-fn number(decimal: &Decimal, kind: Kind) -> String {
-    let text = decimal.to_string();
-    if kind == Kind::FLOAT && !text.contains(['.', 'E']) {
-        format!("{text}.0")
-    } else {
-        text
     }
 }

@@ -389,6 +389,11 @@ impl Session<'_> {
             }
         }
         if !self.is_concrete(value) {
+            if matches!(self.program.expr(x), Expr::Value(_)) {
+                let text = "bound has fixed non-concrete value";
+                let fault = self.new_fault(FaultCode::Eval, text, [], pos, self.node);
+                return Ok(Some(Value::Fault(fault)));
+            }
             self.add_err_coded(
                 FaultCode::Incomplete,
                 "non-concrete value {} for bound {}",

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use num_bigint::BigInt;
 use pequod_cue_num::Decimal;
 
+/// How many zeros a calculated int is written with at most.
+const MAX_ZEROS: i32 = 10_000;
+
 /// A value that is plain data, or holds what is not.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Datum {
@@ -64,10 +67,14 @@ impl Datum {
 
     /// A calculated number: an int if it is whole.
     pub fn number(value: Decimal) -> Self {
-        if value.is_whole() {
-            Self::Int(value.trunc())
-        } else {
-            Self::Float(value)
+        if !value.is_whole() {
+            return Self::Float(value);
+        }
+        // With all its digits, unless they are too many to be written.
+        let digits = (value.exponent() <= MAX_ZEROS).then(|| value.to_bigint());
+        match digits.flatten() {
+            Some(digits) => Self::big(&digits),
+            None => Self::Int(value),
         }
     }
 

@@ -77,22 +77,11 @@ pub(crate) fn show(datum: &Datum) -> String {
     }
 }
 
-/// A float's text; a whole one gets its `.0`.
-pub(crate) fn float_text(value: &Decimal) -> String {
-    let text = value.to_string();
-    if text.contains(['.', 'E', 'e']) {
-        text
-    } else {
-        format!("{text}.0")
-    }
-}
-
 fn write(text: &mut String, datum: &Datum) -> Result<()> {
     match datum {
         Datum::Null => text.push_str("null"),
         Datum::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
-        Datum::Int(value) => text.push_str(&value.to_string()),
-        Datum::Float(value) => text.push_str(&float_text(value)),
+        Datum::Int(value) | Datum::Float(value) => text.push_str(&value.to_string()),
         Datum::String(value) => quote(text, value),
         Datum::Bytes(value) => {
             use base64::Engine as _;

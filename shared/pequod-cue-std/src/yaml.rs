@@ -46,7 +46,7 @@ fn value(datum: &Datum) -> Result<Value> {
         Datum::Null => Value::Null,
         Datum::Bool(value) => Value::Bool(*value),
         Datum::Int(number) => Value::Number(number.to_string()),
-        Datum::Float(number) => Value::Number(crate::json::float_text(number)),
+        Datum::Float(number) => Value::Number(float_text(number)),
         Datum::String(text) => Value::String(text.to_string()),
         Datum::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
         Datum::List(list) => {
@@ -63,6 +63,16 @@ fn value(datum: &Datum) -> Result<Value> {
             return Err(Fault::error("incomplete value cannot be converted to YAML"));
         }
     })
+}
+
+/// A float's text; a whole one gets the dot that tells it from an int.
+fn float_text(value: &Decimal) -> String {
+    let text = value.to_string();
+    if text.contains(['.', 'E']) {
+        text
+    } else {
+        text + "."
+    }
 }
 
 fn datum(value: &Value) -> Result {

@@ -142,7 +142,12 @@ impl Compiler {
     pub(super) fn bound_ident(&mut self, binding: Binding, up: u32, span: Span) -> ExprId {
         match binding {
             Binding::Field(label) => self.add(Expr::Field { up, label }, span),
-            Binding::Let(label) => self.add(Expr::Let { up, label }, span),
+            Binding::Let(label) => {
+                for open in &self.lets.open {
+                    self.lets.uses.push((*open, label, span));
+                }
+                self.add(Expr::Let { up, label }, span)
+            }
             Binding::Value => self.add(Expr::SelfValue { up }, span),
             Binding::PatternLabel => self.add(Expr::LabelValue { up }, span),
             Binding::PatternField => {

@@ -36,12 +36,7 @@ impl Compiler {
             let compiled = match decl {
                 ast::Decl::Field(field) => self.field(field),
                 ast::Decl::Let(clause) => {
-                    let value = self.expr(&clause.value);
-                    lets.get(&at).map(|label| Decl::Let {
-                        label: *label,
-                        value,
-                        span: clause.span,
-                    })
+                    lets.get(&at).map(|label| self.let_clause(clause, *label))
                 }
                 ast::Decl::Embed(embed) => {
                     embeds = true;
@@ -109,6 +104,26 @@ impl Compiler {
             }
         }
         lets
+    }
+
+    /// The name is not visible in its own value; another of that name further out is.
+    fn let_clause(&mut self, clause: &ast::LetClause, label: Label) -> Decl {
+        let name = &clause.ident.name;
+        let hidden = self
+            .scopes
+            .last_mut()
+            .and_then(|scope| scope.names.remove(name));
+        self.lets.open.push(label);
+        let value = self.expr(&clause.value);
+        self.lets.open.pop();
+        if let (Some(hidden), Some(scope)) = (hidden, self.scopes.last_mut()) {
+            scope.names.insert(name.clone(), hidden);
+        }
+        Decl::Let {
+            label,
+            value,
+            span: clause.span,
+        }
     }
 
     fn bind_field_alias(&mut self, alias: &ast::Ident, field: &ast::Field) {

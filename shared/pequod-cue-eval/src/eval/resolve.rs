@@ -336,7 +336,9 @@ impl Session<'_> {
             Some(other) => {
                 let kind = self.kind(other);
                 let concrete = self.is_concrete(other);
-                if concrete || !kind.meets(Kind::STRING | Kind::INT) {
+                // Only what can be nothing but a label may still become one.
+                let label = matches!(kind, Kind::INT | Kind::NUMBER | Kind::STRING);
+                if concrete || !label {
                     self.add_err_coded(
                         FaultCode::Eval,
                         "invalid index {} (invalid type {})",
