@@ -9,25 +9,30 @@
 pub mod discovery;
 mod kind;
 mod raw;
+mod rights;
+mod spool;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::freshness::{ClusterState, KindState, Phase};
+use crate::freshness::{ClusterState, KindState, Phase, UNSETTLED};
 use crate::identity::Identity;
+use crate::metrics::Metrics;
 use crate::observe::Served;
 use crate::query::{Field, Query};
 use crate::store::{Page, Store, StoreError};
-use kind::{Event, KindTask};
+use kind::{Event, KindTask, Rediscover};
 
 /// What of a cluster is read, and how often what is said.
 #[derive(Debug, Clone)]
@@ -42,6 +47,16 @@ pub struct Options {
     pub batch_window: Duration,
     /// The largest batch.
     pub batch_size: usize,
+    /// So many changes wait in memory at most, when the store is slow or away.
+    pub queue: usize,
+    /// Then they wait in this folder, if there is one.
+    pub spool: Option<PathBuf>,
+    /// They take about so much room there at most, in bytes. Beyond it the watches wait.
+    pub spool_bytes: u64,
+    /// How long it waits after a first failure; twice as long after each further one.
+    pub patience: Duration,
+    /// Where it counts what it does.
+    pub metrics: Metrics,
     /// How often the agent shows that it is alive.
     pub heartbeat: Duration,
     /// How often discovery is repeated without a reason.
@@ -71,6 +86,11 @@ impl Options {
             context: String::new(),
             batch_window: Duration::from_secs(5),
             batch_size: 1000,
+            queue: 10_000,
+            spool: None,
+            spool_bytes: 256 << 20,
+            patience: Duration::from_secs(1),
+            metrics: Metrics::default(),
             heartbeat: Duration::from_secs(10),
             rediscover: Duration::from_mins(1),
             include: Vec::new(),
@@ -152,6 +172,9 @@ pub struct Summary {
 /// What is known of each kind's objects: point ids with the digest of what a reader sees.
 pub(crate) type Known = FxHashMap<Uuid, u64>;
 
+/// How often a busy API server is asked again for what an agent cannot begin without.
+const PATIENT: u32 = 5;
+
 /// Reads a cluster until `shutdown`, or once.
 pub async fn run(
     client: kube::Client,
@@ -170,11 +193,14 @@ pub async fn run(
     };
 
     let here = raw::cluster_uid(&client).await.map_err(unreadable)?;
-    let version = raw::version(&client).await.map_err(unreadable)?;
-    let before = store
-        .clusters()
+    let version = raw::version(&client, PATIENT).await.map_err(unreadable)?;
+    let Some(states) = present(&options, &shutdown, || store.clusters())
         .await
         .map_err(unstorable)?
+    else {
+        return Ok(Summary::default());
+    };
+    let before = states
         .into_iter()
         .find(|state| state.cluster == cluster)
         .unwrap_or_default();
@@ -206,27 +232,52 @@ pub async fn run(
         dropped: 0,
         undiscovered: Vec::new(),
         kinds: BTreeMap::new(),
+        withheld: String::new(),
     };
-    store.put_cluster(&state).await.map_err(unstorable)?;
-
-    let known = stored_objects(&*store, &cluster)
+    present(&options, &shutdown, || store.put_cluster(&state))
         .await
         .map_err(unstorable)?;
+    let Some(known) = present(&options, &shutdown, || stored_objects(&*store, &cluster))
+        .await
+        .map_err(unstorable)?
+    else {
+        return Ok(Summary::default());
+    };
     let (events, received) = mpsc::channel(2048);
     let stop = shutdown.child_token();
     // Whoever drops this agent takes its watches with it.
     let _ends = stop.clone().drop_guard();
-    let writer = writer::Writer::new(store.clone(), state, &options);
+    let writer = writer::Writer::new(store.clone(), state, &options).map_err(|error| {
+        AgentError::Broken {
+            cluster: cluster.clone(),
+            why: format!("changes cannot wait on disk: {error}"),
+        }
+    })?;
+    let listening = tokio::spawn(listen(
+        client.clone(),
+        options.heartbeat,
+        events.clone(),
+        stop.clone(),
+    ));
+    let options = Arc::new(options);
+    let rights = tokio::spawn(rights::answer(
+        client.clone(),
+        store.clone(),
+        options.clone(),
+        stop.clone(),
+    ));
     let keeper = Keeper {
         client,
         store,
-        options: Arc::new(options),
+        options,
         events,
         known,
-        rediscover: Arc::new(Notify::new()),
+        rediscover: Arc::default(),
         listing: Arc::new(Semaphore::new(8)),
         tasks: BTreeMap::new(),
         running: JoinSet::new(),
+        definitions: discovery::Definitions::new(),
+        defined_after: None,
         first: true,
     };
     let keeping = tokio::spawn(keeper.keep(stop.clone()));
@@ -234,7 +285,61 @@ pub async fn run(
     stop.cancel();
     // The keeper ends on the token; a panic in it would have been reported by its own task.
     let _ = keeping.await;
+    let _ = tokio::join!(listening, rights);
     outcome
+}
+
+/// Asks the API server something small at every heartbeat. Watches are silent when nothing happens and when the wire is
+/// cut: what tells the two apart is an answer.
+async fn listen(
+    client: kube::Client,
+    heartbeat: Duration,
+    events: mpsc::Sender<Event>,
+    stop: CancellationToken,
+) {
+    let mut beats = tokio::time::interval(heartbeat);
+    beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let heard = async {
+        loop {
+            beats.tick().await;
+            let asked = now();
+            if raw::version(&client, 0).await.is_ok()
+                && events.send(Event::Heard(asked)).await.is_err()
+            {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = heard => {}
+    }
+}
+
+/// Asks a store that may be away until it is there. None: the agent was told to end.
+async fn present<T, W>(
+    options: &Options,
+    shutdown: &CancellationToken,
+    mut work: impl FnMut() -> W,
+) -> Result<Option<T>, StoreError>
+where
+    W: Future<Output = Result<T, StoreError>>,
+{
+    let mut wait = options.patience;
+    loop {
+        match work().await {
+            Ok(done) => return Ok(Some(done)),
+            Err(error) if error.is_transient() => {
+                tracing::warn!(cluster = %options.cluster, %error, "waiting for the store");
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(None),
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = (wait * 2).min(options.patience * 30);
+    }
 }
 
 /// What the store has of a cluster, by group and kind.
@@ -270,42 +375,47 @@ struct Keeper {
     options: Arc<Options>,
     events: mpsc::Sender<Event>,
     known: BTreeMap<(String, String), Known>,
-    rediscover: Arc<Notify>,
+    rediscover: Arc<Rediscover>,
     listing: Arc<Semaphore>,
     tasks: BTreeMap<(String, String), (Served, CancellationToken)>,
     running: JoinSet<((String, String), Known)>,
+    /// The definitions of custom kinds, and the change of them after which they were read.
+    definitions: discovery::Definitions,
+    defined_after: Option<u64>,
     first: bool,
 }
 
 impl Keeper {
     async fn keep(mut self, stop: CancellationToken) {
-        let mut delay = Duration::from_secs(1);
+        let mut delay = self.options.patience;
         loop {
+            let change = self.rediscover.changes.load(Ordering::SeqCst);
+            let mut settled = false;
             match discovery::discover(&self.client).await {
                 Ok(found) => {
-                    delay = Duration::from_secs(1);
-                    self.follow(found, &stop).await;
+                    delay = self.options.patience;
+                    settled = self.follow(found, change, &stop).await;
                 }
                 Err(error) => {
                     // Nothing is concluded from a discovery that failed: the kinds are those of before.
                     tracing::warn!(cluster = %self.options.cluster, %error, "discovery failed");
                     let _ = self
                         .events
-                        .send(Event::Undiscovered(vec!["*".to_owned()]))
+                        .send(Event::Undiscovered(vec![UNSETTLED.to_owned()], 0))
                         .await;
                     delay = (delay * 2).min(Duration::from_mins(1));
                 }
             }
-            let pause = if self.first {
+            let pause = if self.first || !settled {
                 delay
             } else {
                 self.options.rediscover
             };
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = self.rediscover.notified() => {
+                () = self.rediscover.wake.notified() => {
                     // A definition's kind is served a moment after the definition appears.
-                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    tokio::time::sleep(self.options.patience / 2).await;
                 }
                 () = tokio::time::sleep(pause) => {}
             }
@@ -313,7 +423,37 @@ impl Keeper {
         self.running.shutdown().await;
     }
 
-    async fn follow(&mut self, found: discovery::Discovered, stop: &CancellationToken) {
+    /// Follows what was found after a change of the definitions; whether nothing is missing from it.
+    async fn follow(
+        &mut self,
+        mut found: discovery::Discovered,
+        change: u64,
+        stop: &CancellationToken,
+    ) -> bool {
+        // A definition that is established and not served yet is a kind that would be missed.
+        let unread = self.first
+            || self.defined_after != Some(change)
+            || found.served.iter().any(|served| {
+                discovery::wanted(served, &self.options)
+                    && !self
+                        .tasks
+                        .contains_key(&(served.group.clone(), served.kind.clone()))
+            });
+        let mut late = BTreeSet::new();
+        if unread {
+            match discovery::definitions(&self.client).await {
+                Ok(definitions) => self.definitions = definitions,
+                // Who may not read definitions is told of new kinds by discovery alone.
+                Err(error) if error.code() == Some(403) => {}
+                Err(_) => {
+                    late.insert(UNSETTLED.to_owned());
+                }
+            }
+        }
+        late.extend(found.lacks(&self.definitions));
+        let settled = late.is_empty();
+        self.defined_after = settled.then_some(change);
+        found.undiscovered.extend(late);
         while let Some(ended) = self.running.try_join_next() {
             if let Err(error) = ended {
                 let _ = self.events.send(Event::Broken(error.to_string())).await;
@@ -374,7 +514,7 @@ impl Keeper {
             .collect();
         if !fresh.is_empty() || self.first {
             let capabilities =
-                discovery::capabilities(&self.client, &self.options.cluster, &wanted).await;
+                discovery::capabilities(&self.options.cluster, &wanted, &self.definitions);
             if let Err(error) = self
                 .store
                 .put_capabilities(&self.options.cluster, &capabilities)
@@ -411,8 +551,9 @@ impl Keeper {
         self.first = false;
         let _ = self
             .events
-            .send(Event::Undiscovered(found.undiscovered))
+            .send(Event::Undiscovered(found.undiscovered, change))
             .await;
+        settled
     }
 }
 

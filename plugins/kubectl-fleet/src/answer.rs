@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pequod_diag::{Code, Diagnostic};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::freshness::{ClusterState, Freshness};
@@ -12,7 +13,7 @@ use crate::record::Record;
 use crate::store::{Answer, Capability, Page, Store, StoreError, Stored};
 
 /// An answer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Answered {
     /// The query that was answered, in its exact form.
@@ -32,7 +33,7 @@ pub struct Answered {
 }
 
 /// How many objects have a value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Count {
     /// The value.
     pub value: String,

@@ -1,5 +1,6 @@
 //! The command line. Every field's comment is what `--help` and the reference say.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -131,6 +132,27 @@ pub enum Verb {
     /// Shows changes of matching objects as they reach the store
     #[command(after_help = "Examples:\n  kubectl fleet watch health:Failed")]
     Watch(WatchArgs),
+    /// Shows what happened, read live from each cluster with your own rights
+    ///
+    /// Events are never stored: they are many, and old in minutes.
+    #[command(
+        after_help = "Examples:\n  kubectl fleet events --warnings\n  kubectl fleet events 'deployment/web*' -n shop"
+    )]
+    Events(EventsArgs),
+    /// Serves the fleet to everybody who may see some of it: REST, WebSocket, MCP, and pages for a browser
+    ///
+    /// Each caller finds exactly what they may read in each member cluster. That cluster's agent asks its API server;
+    /// of a cluster that gives no answer nothing is shown. The interface is described at /openapi.json.
+    #[command(
+        after_help = "Examples:\n  # For yourself, on this machine\n  kubectl fleet serve --no-authentication\n\n  # For everybody with a token of this cluster\n  kubectl fleet serve --token-review --home-cluster hub --qdrant https://qdrant.example.com:6333"
+    )]
+    Serve(Box<ServeArgs>),
+    /// Writes everything the store holds to a file
+    #[command(after_help = "Examples:\n  kubectl fleet backup fleet.jsonl")]
+    Backup(BackupArgs),
+    /// Fills an empty store from a backup
+    #[command(after_help = "Examples:\n  kubectl fleet restore fleet.jsonl --store ./restored")]
+    Restore(RestoreArgs),
     /// Forgets a cluster and everything in it
     #[command(after_help = "Examples:\n  kubectl fleet leave eu-2")]
     Leave(LeaveArgs),
@@ -171,6 +193,15 @@ pub struct ScopeArgs {
     /// Take the cluster over from another agent that still seems alive
     #[arg(long)]
     pub take_over: bool,
+    /// At most so many changes wait in memory while the store is away
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    pub queue: usize,
+    /// Then they wait in this folder; without one, the watches wait
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub spool: Option<PathBuf>,
+    /// They take about so much room there at most, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 256)]
+    pub spool_mib: u64,
 }
 
 /// `sync`.
@@ -207,6 +238,20 @@ pub struct AgentArgs {
     /// What of it is read.
     #[command(flatten)]
     pub scope: ScopeArgs,
+    /// Address of /healthz, /readyz and /metrics
+    #[arg(
+        long,
+        env = "PEQUOD_HEALTH_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8081"
+    )]
+    pub health_address: SocketAddr,
+    /// Namespace of the Lease by which one of several replicas reads the cluster; without it there is only one
+    #[arg(long, env = "PEQUOD_LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// Name of this replica
+    #[arg(long, env = "POD_NAME", value_name = "NAME", default_value_t = format!("process-{}", std::process::id()))]
+    pub identity: String,
 }
 
 /// What every list takes.
@@ -323,6 +368,115 @@ pub struct WatchArgs {
     /// How often the store is asked, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     pub interval_seconds: f64,
+}
+
+/// `events`.
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    /// Only about this object, KIND/NAME or a pattern
+    #[arg(value_name = "KIND/NAME")]
+    pub object: Option<String>,
+    /// Only these clusters, as names or patterns with commas
+    #[arg(long, value_name = "CLUSTERS", value_delimiter = ',')]
+    pub clusters: Vec<String>,
+    /// Only warnings
+    #[arg(long)]
+    pub warnings: bool,
+    /// At most so many, the latest
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub limit: usize,
+    /// Form of the output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Address of /healthz, /readyz and /metrics
+    #[arg(
+        long,
+        env = "PEQUOD_HEALTH_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8081"
+    )]
+    pub health_address: SocketAddr,
+    /// Certificate chain, in PEM; read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = clap::ValueHint::FilePath)]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = clap::ValueHint::FilePath)]
+    pub tls_key: Option<PathBuf>,
+    /// Show everything to everybody who reaches it: on loopback only
+    #[arg(long, conflicts_with_all = ["token_review", "oidc_issuer"])]
+    pub no_authentication: bool,
+    /// Have tokens reviewed by the API server that the kubeconfig, or the ServiceAccount, names
+    #[arg(long)]
+    pub token_review: bool,
+    /// Id of that cluster in the fleet: its ServiceAccounts mean nobody elsewhere
+    #[arg(long, value_name = "ID")]
+    pub home_cluster: Option<String>,
+    /// What reviewed tokens must be meant for; else the API server itself
+    #[arg(long, value_name = "AUDIENCES", value_delimiter = ',')]
+    pub audience: Vec<String>,
+    /// Address of an OpenID Connect provider that all clusters trust
+    #[arg(long, value_name = "URL")]
+    pub oidc_issuer: Option<String>,
+    /// Id of the hub there
+    #[arg(long, value_name = "ID")]
+    pub oidc_client_id: Option<String>,
+    /// File with its secret there, if it has one
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub oidc_client_secret_file: Option<PathBuf>,
+    /// Claim that names the user, as the clusters have it
+    #[arg(long, value_name = "CLAIM", default_value = "sub")]
+    pub oidc_username_claim: String,
+    /// What stands before the user's name, as the clusters have it
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    pub oidc_username_prefix: String,
+    /// Claim that names the groups
+    #[arg(long, value_name = "CLAIM", default_value = "groups")]
+    pub oidc_groups_claim: String,
+    /// What stands before each group's name
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    pub oidc_groups_prefix: String,
+    /// Certificate of the authority that the provider's is from, in PEM, if it is a private one
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub oidc_ca_file: Option<PathBuf>,
+    /// For how long an agent's word about somebody's rights holds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub rights_seconds: u64,
+    /// How long an agent may take to give it; until then nothing of its cluster is shown
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub rights_wait_seconds: u64,
+    /// Requests a second that one caller may send in the long run
+    #[arg(long, value_name = "COUNT", default_value_t = 20.0)]
+    pub requests_per_second: f64,
+    /// Requests that one caller may send at once
+    #[arg(long, value_name = "COUNT", default_value_t = 60.0)]
+    pub burst: f64,
+    /// File to which every answer is noted, with who asked for it; else the process's log
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub audit_log: Option<PathBuf>,
+}
+
+/// `backup`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// The file
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: PathBuf,
+}
+
+/// `restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The file
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: PathBuf,
 }
 
 /// `leave`.

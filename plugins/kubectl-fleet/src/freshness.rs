@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How far an agent is with one kind.
@@ -64,16 +65,19 @@ pub struct ClusterState {
     pub complete_at: i64,
     /// Changes seen that are not in the store yet.
     pub waiting: u64,
-    /// Changes that were given up since the last complete reading (each kind concerned is read again).
+    /// Changes that the store refused for good: the cluster is not complete until an agent reads it anew.
     pub dropped: u64,
     /// API groups whose discovery fails: their kinds are unknown, not gone.
     pub undiscovered: Vec<String>,
     /// Every kind it watches, by full name (`deployments.apps`).
     pub kinds: BTreeMap<String, KindState>,
+    /// Why nothing of it is shown to the one who asks, though there may be something. Never stored.
+    #[serde(skip)]
+    pub withheld: String,
 }
 
 /// A cluster as a reader should see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Judged {
     /// Its id.
@@ -88,6 +92,9 @@ pub struct Judged {
     pub problems: Vec<String>,
 }
 
+/// In the place of a group: which kinds there are is not known for certain, or not yet again.
+pub const UNSETTLED: &str = "*";
+
 /// A one-time reading counts as fresh for this long.
 pub const SNAPSHOT_SECONDS: i64 = 300;
 /// A clock that is ahead by more is worth a word.
@@ -100,10 +107,9 @@ impl ClusterState {
             || now - self.heartbeat_at > 3 * i64::from(self.heartbeat_seconds)
     }
 
-    /// Every kind is in step, nothing waits, nothing is unknown.
+    /// Every kind is in step as far as the store holds it, nothing was given up, nothing is unknown.
     pub fn in_step(&self) -> bool {
         !self.kinds.is_empty()
-            && self.waiting == 0
             && self.dropped == 0
             && self.undiscovered.is_empty()
             && self
@@ -121,6 +127,9 @@ impl ClusterState {
             self.abandoned(now)
         };
         let mut problems = Vec::new();
+        if !self.withheld.is_empty() {
+            problems.push(self.withheld.clone());
+        }
         if stale {
             problems.push(format!("last seen {} ago", pequod_cli::age(age)));
         }
@@ -146,7 +155,11 @@ impl ClusterState {
             }
         }
         for group in &self.undiscovered {
-            if kinds.is_none_or(|kinds| {
+            if group == UNSETTLED {
+                if kinds.is_none() {
+                    problems.push("its kinds are being found out".to_owned());
+                }
+            } else if kinds.is_none_or(|kinds| {
                 kinds
                     .iter()
                     .any(|kind| kind.ends_with(&format!(".{group}")))
@@ -156,12 +169,22 @@ impl ClusterState {
         }
         if self.dropped > 0 {
             problems.push(format!(
-                "{} changes were dropped and are being read again",
+                "{} changes were refused by the store",
                 self.dropped
             ));
         }
         if self.waiting > 0 && self.heartbeat_seconds == 0 {
             problems.push(format!("{} changes never reached the store", self.waiting));
+        }
+        let silent = self.heartbeat_at - self.complete_at;
+        if problems.is_empty()
+            && self.heartbeat_seconds > 0
+            && silent > (6 * i64::from(self.heartbeat_seconds)).max(15)
+        {
+            problems.push(format!(
+                "everything is known up to {} ago only",
+                pequod_cli::age(age + silent)
+            ));
         }
         let forbidden_only = problems
             .iter()
@@ -177,7 +200,7 @@ impl ClusterState {
 }
 
 /// What is known about a whole answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Freshness {
     /// Whether all clusters are complete, and there is at least one.

@@ -11,7 +11,19 @@ use serde_json::Value;
 use crate::record::Availability;
 
 /// The state of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 pub enum Health {
     /// It is as its spec asks, or it has no state to speak of.
     Current,
@@ -351,12 +363,27 @@ fn pod(object: &Value) -> Verdict {
         let reason = text(container, "/state/waiting/reason");
         if STUCK.contains(&reason) {
             let name = text(container, "/name");
-            let said = text(container, "/state/waiting/message");
+            let said = match text(container, "/lastState/terminated/reason") {
+                "" | "Completed" | "Error" => text(container, "/state/waiting/message").to_owned(),
+                ended => format!(
+                    "{} (last ended by {ended})",
+                    text(container, "/state/waiting/message")
+                ),
+            };
             return Verdict::failed(
                 reason,
                 format!("container {name}: {said}").trim_end_matches([':', ' ']),
             );
         }
+    }
+    // Between two attempts, before it is called a loop.
+    let killed = containers
+        .iter()
+        .flat_map(|path| list(object, path))
+        .find(|container| text(container, "/state/terminated/reason") == "OOMKilled");
+    if let Some(container) = killed {
+        let name = text(container, "/name");
+        return Verdict::failed("OOMKilled", format!("container {name} ran out of memory"));
     }
     if phase == "Failed" {
         let reason = text(object, "/status/reason");
@@ -445,6 +472,24 @@ mod tests {
             "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}],
         }));
         assert_eq!(verdict, Verdict::progress("Unschedulable", "0/3 nodes"));
+    }
+
+    #[test]
+    fn a_pod_that_ran_out_of_memory_says_so() {
+        let mut pod = json!({"status": {"phase": "Running", "containerStatuses": [
+            {"name": "web", "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}]}});
+        let verdict = judge("", "Pod", &pod);
+        assert_eq!(
+            (verdict.health, verdict.reason.as_str()),
+            (Health::Failed, "OOMKilled")
+        );
+        pod["status"]["containerStatuses"][0] = json!({"name": "web",
+            "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m"}},
+            "lastState": {"terminated": {"reason": "OOMKilled"}}});
+        assert_eq!(
+            judge("", "Pod", &pod).message,
+            "container web: back-off 5m (last ended by OOMKilled)"
+        );
     }
 
     #[test]

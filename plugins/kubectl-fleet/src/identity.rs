@@ -5,6 +5,7 @@
 //! UUIDv5 (vector stores take only integers and UUIDs), and the readable id, `cluster/namespace/apps/v1/Kind/name`,
 //! which people and other tools see.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -15,7 +16,9 @@ const POINTS: Uuid = Uuid::from_u128(0x6405_312e_d419_551d_a1b6_d70c_5168_92f8);
 pub const CLUSTER_SCOPE: &str = "_cluster";
 
 /// Cluster, group, kind, namespace and name of an object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// The cluster's id in the fleet.

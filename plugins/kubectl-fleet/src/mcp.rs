@@ -19,11 +19,11 @@ use serde::{Deserialize, Serialize};
 use crate::agent::now;
 use crate::answer::{self, answer};
 use crate::concepts;
-use crate::freshness::Freshness;
+use crate::freshness::{ClusterState, Freshness};
 use crate::query::parse::parse;
 use crate::query::{Query, words};
 use crate::record::Record;
-use crate::store::{Store, StoreError};
+use crate::store::{Capability, Store, StoreError};
 use crate::text;
 
 /// How many objects an answer holds unless more are asked for, and at most.
@@ -141,10 +141,10 @@ struct SearchOutput {
     freshness: Worth,
 }
 
-/// A cluster.
+/// A cluster, in short.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ClusterItem {
+pub struct ClusterItem {
     cluster: String,
     version: String,
     complete: bool,
@@ -157,6 +157,24 @@ struct ClusterItem {
     problems: Vec<String>,
 }
 
+impl ClusterItem {
+    /// Of a state, at `now`.
+    pub(crate) fn of(state: &ClusterState, now: i64) -> Self {
+        let judged = state.judge(now, None);
+        Self {
+            cluster: state.cluster.clone(),
+            version: state.version.clone(),
+            complete: judged.complete,
+            complete_at: state.complete_at,
+            seen_seconds_ago: judged.age_seconds,
+            objects: state.kinds.values().map(|kind| kind.objects).sum(),
+            kinds: state.kinds.len(),
+            dropped: state.dropped,
+            problems: judged.problems,
+        }
+    }
+}
+
 /// What `fleet_clusters` gives.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ClustersOutput {
@@ -167,7 +185,7 @@ struct ClustersOutput {
 /// A kind.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct KindItem {
+pub struct KindItem {
     /// Its full name, as `kind:` takes it.
     name: String,
     kind: String,
@@ -175,6 +193,47 @@ struct KindItem {
     #[serde(skip_serializing_if = "String::is_empty")]
     description: String,
     clusters: Vec<String>,
+}
+
+impl KindItem {
+    /// The kinds that serve a purpose; every one for no words.
+    pub(crate) fn all(capabilities: &[Capability], words: &str) -> Vec<Self> {
+        let wanted = text::words(words);
+        let concepts: Vec<&str> = words
+            .split_whitespace()
+            .filter_map(concepts::named)
+            .collect();
+        let mut kinds: Vec<Self> = Vec::new();
+        for capability in capabilities {
+            let served = &capability.served;
+            let name = served.full_name();
+            if let Some(kind) = kinds.iter_mut().find(|kind| kind.name == name) {
+                kind.clusters.push(capability.cluster.clone());
+                continue;
+            }
+            let own = text::words(&format!(
+                "{name} {} {}",
+                served.kind, capability.description
+            ));
+            let fits = wanted.is_empty()
+                || served
+                    .about
+                    .iter()
+                    .any(|about| concepts.contains(&about.as_str()))
+                || wanted.iter().all(|word| own.contains(word));
+            if fits {
+                kinds.push(Self {
+                    name,
+                    kind: served.kind.clone(),
+                    about: served.about.clone(),
+                    description: capability.description.clone(),
+                    clusters: vec![capability.cluster.clone()],
+                });
+            }
+        }
+        kinds.sort_by(|a, b| a.name.cmp(&b.name));
+        kinds
+    }
 }
 
 /// What `fleet_capabilities` gives.
@@ -260,20 +319,7 @@ impl Fleet {
         let clusters = known
             .states
             .iter()
-            .map(|state| {
-                let judged = state.judge(now, None);
-                ClusterItem {
-                    cluster: state.cluster.clone(),
-                    version: state.version.clone(),
-                    complete: judged.complete,
-                    complete_at: state.complete_at,
-                    seen_seconds_ago: judged.age_seconds,
-                    objects: state.kinds.values().map(|kind| kind.objects).sum(),
-                    kinds: state.kinds.len(),
-                    dropped: state.dropped,
-                    problems: judged.problems,
-                }
-            })
+            .map(|state| ClusterItem::of(state, now))
             .collect();
         let freshness = answer::freshness(&known, &Query::default(), now);
         Ok(Json(ClustersOutput {
@@ -294,41 +340,7 @@ impl Fleet {
         let known = answer::known(&*self.store)
             .await
             .map_err(|error| told(&error))?;
-        let wanted = text::words(&input.words);
-        let concepts: Vec<&str> = input
-            .words
-            .split_whitespace()
-            .filter_map(concepts::named)
-            .collect();
-        let mut kinds: Vec<KindItem> = Vec::new();
-        for capability in &known.capabilities {
-            let served = &capability.served;
-            let name = served.full_name();
-            if let Some(kind) = kinds.iter_mut().find(|kind| kind.name == name) {
-                kind.clusters.push(capability.cluster.clone());
-                continue;
-            }
-            let own = text::words(&format!(
-                "{name} {} {}",
-                served.kind, capability.description
-            ));
-            let fits = wanted.is_empty()
-                || served
-                    .about
-                    .iter()
-                    .any(|about| concepts.contains(&about.as_str()))
-                || wanted.iter().all(|word| own.contains(word));
-            if fits {
-                kinds.push(KindItem {
-                    name,
-                    kind: served.kind.clone(),
-                    about: served.about.clone(),
-                    description: capability.description.clone(),
-                    clusters: vec![capability.cluster.clone()],
-                });
-            }
-        }
-        kinds.sort_by(|a, b| a.name.cmp(&b.name));
+        let kinds = KindItem::all(&known.capabilities, &input.words);
         let freshness = answer::freshness(&known, &Query::default(), now());
         Ok(Json(CapabilitiesOutput {
             kinds,

@@ -16,6 +16,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::Scope;
 use crate::record::Record;
 
 /// Something an object can be filtered by.
@@ -202,6 +203,10 @@ pub struct Query {
     pub text: Vec<String>,
     /// Count by this instead of listing.
     pub by: Option<Field>,
+    /// What of it the caller may read; none for whoever may read the store. It is not a part of what is asked, and is
+    /// not shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Box<Scope>>,
 }
 
 impl Query {
@@ -228,9 +233,11 @@ impl Query {
 
     /// Whether a record is an answer at `now`, the searched words aside.
     pub fn matches(&self, record: &Record, now: i64) -> bool {
-        self.terms
-            .iter()
-            .all(|term| term.test.holds(record, now) != term.negated)
+        self.scope.as_ref().is_none_or(|scope| scope.allows(record))
+            && self
+                .terms
+                .iter()
+                .all(|term| term.test.holds(record, now) != term.negated)
     }
 
     /// The values asked for in a field, if it is asked for positively.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::hash::{Hash as _, Hasher as _};
 
 use rustc_hash::FxHasher;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::health::Health;
 use crate::identity::Identity;
 
 /// One condition of an object, without its timestamps.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Condition {
     /// For example `Ready`.
     #[serde(rename = "type")]
@@ -29,7 +30,7 @@ pub struct Condition {
 pub const MESSAGE_BYTES: usize = 512;
 
 /// The user-relevant status of an object.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Status {
     /// `status.phase`, where the kind has one.
@@ -47,7 +48,7 @@ pub struct Status {
 }
 
 /// How many of the wanted replicas are ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Availability {
     /// Replicas are wanted, none is ready.
@@ -73,7 +74,7 @@ impl Availability {
 }
 
 /// One object of the fleet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// The readable id.

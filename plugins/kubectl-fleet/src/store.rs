@@ -99,6 +99,28 @@ pub struct Capability {
     pub description: String,
 }
 
+/// A message between a hub and an agent that reach each other only through the store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Note {
+    /// [`Note::QUESTION`] or [`Note::REPLY`].
+    pub what: String,
+    /// The cluster that is asked.
+    pub cluster: String,
+    /// Which question; an answer has its question's.
+    pub id: String,
+    /// When it was written, seconds since 1970.
+    pub at: i64,
+    /// What it says.
+    pub body: serde_json::Value,
+}
+
+impl Note {
+    /// From a hub to an agent.
+    pub const QUESTION: &'static str = "question";
+    /// From an agent to a hub.
+    pub const REPLY: &'static str = "reply";
+}
+
 /// A place for records. `now` is in seconds since 1970.
 pub trait Store: Send + Sync {
     /// Does the changes in their order; when it answers, they are there for every reader.
@@ -145,6 +167,20 @@ pub trait Store: Send + Sync {
 
     /// Forgets a cluster and everything in it.
     fn forget<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Stored<()>>;
+
+    /// Leaves a message.
+    fn put_note<'a>(&'a self, note: &'a Note) -> BoxFuture<'a, Stored<()>>;
+
+    /// The messages of a kind to or from a cluster.
+    fn notes<'a>(&'a self, what: &'a str, cluster: &'a str) -> BoxFuture<'a, Stored<Vec<Note>>>;
+
+    /// Takes messages away.
+    fn delete_notes<'a>(
+        &'a self,
+        what: &'a str,
+        cluster: &'a str,
+        ids: &'a [String],
+    ) -> BoxFuture<'a, Stored<()>>;
 
     /// Makes everything written so far survive a crash of the machine.
     fn flush(&self) -> BoxFuture<'_, Stored<()>>;

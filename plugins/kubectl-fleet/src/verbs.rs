@@ -1,10 +1,14 @@
 //! The verbs: each asks [`crate::answer`] or runs an [`crate::agent`], and prints.
 
+mod backup;
 mod clusters;
+mod events;
 mod live;
 mod object;
 mod opened;
+mod operations;
 mod search;
+mod serve;
 mod show;
 mod sync;
 mod watch;
@@ -35,6 +39,10 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Clusters(args) => clusters::clusters(&store, &args).await,
         Verb::Capabilities(args) => clusters::capabilities(&store, &args).await,
         Verb::Watch(args) => watch::watch(&store, &args).await,
+        Verb::Events(args) => events::events(&kubectl, &store, &args).await,
+        Verb::Serve(args) => serve::serve(&kubectl, &store, &args).await,
+        Verb::Backup(args) => backup::backup(&store, &args).await,
+        Verb::Restore(args) => backup::restore(&store, &args).await,
         Verb::Leave(args) => clusters::leave(&store, &args).await,
         Verb::Mcp => {
             crate::mcp::serve(open(&store).await?.store).await?;

@@ -1,6 +1,7 @@
 //! The suites of `cargo xtask bench`: figures side by side with a rival or a limit, as ratios.
 
 mod apply;
+mod fleet;
 mod measure;
 mod render;
 mod storage;
@@ -35,6 +36,11 @@ pub(crate) const SUITES: &[Suite] = &[
         name: "storage",
         about: "a scan of 10,000 volumes and 50,000 snapshots, against merely parsing the same answers",
         run: storage::run,
+    },
+    Suite {
+        name: "fleet",
+        about: "an agent against bare listing and bare writing, and questions to the embedded store",
+        run: fleet::run,
     },
 ];
 

@@ -18,6 +18,16 @@ pub(crate) const SUITES: &[Suite] = &[
         about: "what kubectl storage confirms, against worlds in which the truth is known",
         run: storage,
     },
+    Suite {
+        name: "fleet",
+        about: "no claim is wrong in random histories with faults, and everybody finds exactly what they may read",
+        run: fleet,
+    },
+    Suite {
+        name: "mcp",
+        about: "the fleet's hub, asked by the official Python SDK of the Model Context Protocol",
+        run: mcp,
+    },
 ];
 
 /// The program of `pequod-cue-conform` measures; it starts itself again for each archive, so it is a process of its own.
@@ -61,11 +71,80 @@ fn storage(arguments: &[String]) -> Result<Vec<Figure>> {
         .map_err(Error::while_doing("could not run cargo"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
+    Ok(figures(&text))
+}
+
+/// Tests of kubectl-fleet, which `cargo xtask test` runs with three histories and 240 rules. Arguments: how many
+/// histories (300), how many rules (10,000), the first history.
+fn fleet(arguments: &[String]) -> Result<Vec<Figure>> {
+    let number = |at: usize, usual: &str| arguments.get(at).cloned().unwrap_or(usual.to_owned());
+    let mut figures = fleet_test(
+        "history::",
+        &[
+            ("PEQUOD_FLEET_SEEDS", number(0, "300")),
+            ("PEQUOD_FLEET_FIRST_SEED", number(2, "0")),
+        ],
+    )?;
+    figures.extend(fleet_test(
+        "hub::rules::",
+        &[("PEQUOD_FLEET_RULES", number(1, "10000"))],
+    )?);
+    Ok(figures)
+}
+
+/// The hub, asked by the official Python SDK of the Model Context Protocol, from PyPI.
+fn mcp(_: &[String]) -> Result<Vec<Figure>> {
+    let folder = workspace_root().join("target/mcp-client");
+    let python = folder.join("bin/python");
+    let run = |command: &mut Command| {
+        let status = command
+            .status()
+            .map_err(Error::while_doing(format!("could not run {command:?}")))?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Error::new(format!("{command:?} failed")))
+        }
+    };
+    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "mcp==1.12.4"]))?;
+    fleet_test(
+        "serve::an_independent_client_can_ask_over_mcp",
+        &[("PEQUOD_FLEET_PYTHON", python.display().to_string())],
+    )
+}
+
+/// Runs a test of kubectl-fleet, ignored ones too; its figures.
+fn fleet_test(name: &str, environment: &[(&str, String)]) -> Result<Vec<Figure>> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(["test", "--quiet", "--package", "kubectl-fleet", "--test"])
+        .args(["it", "--", "--nocapture", "--include-ignored", name])
+        .current_dir(workspace_root())
+        .stderr(std::process::Stdio::inherit());
+    for (key, value) in environment {
+        command.env(key, value);
+    }
+    let output = command
+        .output()
+        .map_err(Error::while_doing("could not run cargo"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    // The figures of a test that failed are worth nothing.
+    Ok(if output.status.success() {
+        figures(&text)
+    } else {
+        Vec::new()
+    })
+}
+
+/// The numbers of a line `figures: name=value …`.
+pub(crate) fn figures(text: &str) -> Vec<Figure> {
     let figures = text
         .lines()
         .find_map(|line| line.strip_prefix("figures: "))
         .unwrap_or_default();
-    Ok(figures
+    figures
         .split(' ')
         .filter_map(|figure| {
             let (name, value) = figure.split_once('=')?;
@@ -74,5 +153,5 @@ fn storage(arguments: &[String]) -> Result<Vec<Figure>> {
                 value: value.parse().ok()?,
             })
         })
-        .collect())
+        .collect()
 }

@@ -56,6 +56,13 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
         .map_or(&[], Vec::as_slice)
 }
 
+fn list_at<'a>(value: &'a Value, path: &str) -> &'a [Value] {
+    value
+        .pointer(path)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
 fn strings(value: &Value, key: &str) -> Vec<String> {
     list(value, key)
         .iter()
@@ -199,24 +206,49 @@ pub(super) fn wanted(served: &Served, options: &Options) -> bool {
     options.include.is_empty() || fits(&options.include)
 }
 
-/// The kinds with what their definitions say about them. Definitions that cannot be read leave the description empty.
-pub(super) async fn capabilities(
-    client: &kube::Client,
+/// What is known of a custom kind's definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Definition {
+    description: String,
+    /// Its kind is, or is about to be, served.
+    established: bool,
+}
+
+/// Definitions by group and kind.
+pub(super) type Definitions = BTreeMap<(String, String), Definition>;
+
+impl Discovered {
+    /// Groups of definitions that are established while their kinds were not found.
+    pub(super) fn lacks(&self, definitions: &Definitions) -> BTreeSet<String> {
+        let found: BTreeSet<(&str, &str)> = self
+            .served
+            .iter()
+            .map(|served| (served.group.as_str(), served.kind.as_str()))
+            .collect();
+        definitions
+            .iter()
+            .filter(|((group, kind), definition)| {
+                definition.established && !found.contains(&(group.as_str(), kind.as_str()))
+            })
+            .map(|((group, _), _)| group.clone())
+            .filter(|group| !self.undiscovered.contains(group))
+            .collect()
+    }
+}
+
+/// The kinds with what their definitions say about them.
+pub(super) fn capabilities(
     cluster: &str,
     wanted: &BTreeMap<(String, String), Served>,
+    definitions: &Definitions,
 ) -> Vec<Capability> {
-    let descriptions = if wanted
-        .keys()
-        .any(|(group, _)| group.contains('.') && !group.ends_with(".k8s.io"))
-    {
-        descriptions(client).await.unwrap_or_default()
-    } else {
-        BTreeMap::new()
-    };
     wanted
         .iter()
         .map(|(key, served)| {
-            let description = descriptions.get(key).cloned().unwrap_or_default();
+            let description = definitions
+                .get(key)
+                .map(|definition| definition.description.clone())
+                .unwrap_or_default();
             let mut served = served.clone();
             served.about = concepts::of(
                 &served.kind,
@@ -235,10 +267,8 @@ fn first_sentence(text: &str) -> &str {
     text.split_once(". ").map_or(text, |(first, _)| first)
 }
 
-/// What the definitions of custom kinds say, by group and kind.
-async fn descriptions(
-    client: &kube::Client,
-) -> Result<BTreeMap<(String, String), String>, RawError> {
+/// The definitions of custom kinds.
+pub(super) async fn definitions(client: &kube::Client) -> Result<Definitions, RawError> {
     let mut found = BTreeMap::new();
     let mut next = String::new();
     loop {
@@ -246,11 +276,8 @@ async fn descriptions(
             format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions?limit=50{next}");
         let page = raw::get(client, &path, "application/json").await?;
         for definition in list(&page, "items") {
-            let description = definition
-                .pointer("/spec/versions")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
+            let description = list_at(definition, "/spec/versions")
+                .iter()
                 .find_map(|version| version.pointer("/schema/openAPIV3Schema/description"))
                 .and_then(Value::as_str)
                 .unwrap_or_default();
@@ -258,7 +285,18 @@ async fn descriptions(
                 string(definition, "/spec/group").to_owned(),
                 string(definition, "/spec/names/kind").to_owned(),
             );
-            found.insert(key, cut(description, 512));
+            let leaving = definition.pointer("/metadata/deletionTimestamp").is_some();
+            let established = list_at(definition, "/status/conditions")
+                .iter()
+                .any(|it| string(it, "/type") == "Established" && string(it, "/status") == "True");
+            let served = list_at(definition, "/spec/versions")
+                .iter()
+                .any(|version| version.get("served") == Some(&Value::Bool(true)));
+            let definition = Definition {
+                description: cut(description, 512),
+                established: established && served && !leaving,
+            };
+            found.insert(key, definition);
         }
         match string(&page, "/metadata/continue") {
             "" => return Ok(found),

@@ -12,6 +12,7 @@
 //! costs neither side a copy of the whole collection; else it comes in pages.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -38,8 +39,12 @@ pub(super) enum Event {
     Begun(Vec<String>),
     /// A kind and its objects are gone.
     Left(String, Vec<Uuid>),
-    /// Groups that do not answer.
-    Undiscovered(Vec<String>),
+    /// The definitions changed: which kinds there are is not known for certain until they were discovered again.
+    Unsettled(u64),
+    /// Groups that do not answer, after this change of the definitions.
+    Undiscovered(Vec<String>, u64),
+    /// The API server answered what it was asked at this moment.
+    Heard(i64),
     /// A task ended that should not have: nothing about its kind can be said any more.
     Broken(String),
 }
@@ -52,7 +57,16 @@ pub(super) struct KindTask {
     pub(super) known: Known,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) listing: Arc<Semaphore>,
-    pub(super) rediscover: Arc<Notify>,
+    pub(super) rediscover: Arc<Rediscover>,
+}
+
+/// Asks for a discovery, and says what for.
+#[derive(Default)]
+pub(super) struct Rediscover {
+    /// Wakes who discovers.
+    pub(super) wake: Notify,
+    /// Counts the changes of the definitions.
+    pub(super) changes: AtomicU64,
 }
 
 /// Why the reading of a kind was interrupted.
@@ -105,11 +119,11 @@ impl KindTask {
                 return self.known;
             }
             if error.code() == Some(404) {
-                self.rediscover.notify_one();
+                self.rediscover.wake.notify_one();
             }
             let pause = error
                 .retry_after()
-                .unwrap_or_else(|| pause(failures, expired));
+                .unwrap_or_else(|| pause(self.options.patience, failures, expired));
             tokio::select! {
                 () = stop.cancelled() => return self.known,
                 () = tokio::time::sleep(pause) => {}
@@ -160,6 +174,7 @@ impl KindTask {
             self.list_pages().await?
         };
         drop(permit);
+        self.options.metrics.lists.inc();
         *failures = 0;
         self.say(Phase::Watching, String::new()).await?;
         loop {
@@ -292,7 +307,7 @@ impl KindTask {
         }
         // A server that ends every watch at once must not be asked in a circle.
         if began.elapsed() < Duration::from_secs(1) {
-            tokio::time::sleep(pause(1, false)).await;
+            tokio::time::sleep(pause(self.options.patience, 1, false)).await;
         }
         Ok(())
     }
@@ -325,11 +340,10 @@ impl KindTask {
         }
         let visible = record.visible();
         if self.known.insert(id, visible) == Some(visible) {
+            self.options.metrics.unseen.inc();
             return Ok(());
         }
-        if self.served.kind == "CustomResourceDefinition" || self.served.kind == "APIService" {
-            self.rediscover.notify_one();
-        }
+        self.settle().await?;
         self.send(Change::Put(Box::new(record))).await
     }
 
@@ -341,9 +355,7 @@ impl KindTask {
         };
         let id = record.identity.point();
         if self.known.remove(&id).is_some() {
-            if self.served.kind == "CustomResourceDefinition" || self.served.kind == "APIService" {
-                self.rediscover.notify_one();
-            }
+            self.settle().await?;
             self.send(Change::Delete(id)).await?;
         }
         Ok(Some(id))
@@ -366,6 +378,20 @@ impl KindTask {
             self.known = self.known.drain().collect::<FxHashMap<_, _>>();
         }
         Ok(())
+    }
+
+    /// Something about the definitions changed: there may be kinds that nobody watches yet.
+    async fn settle(&self) -> Result<(), Lost> {
+        if !matches!(
+            self.served.kind.as_str(),
+            "CustomResourceDefinition" | "APIService"
+        ) {
+            return Ok(());
+        }
+        let change = self.rediscover.changes.fetch_add(1, Ordering::SeqCst) + 1;
+        let said = self.events.send(Event::Unsettled(change)).await;
+        self.rediscover.wake.notify_one();
+        said.map_err(|_| Lost::Writer)
     }
 
     async fn send(&self, change: Change) -> Result<(), Lost> {
@@ -446,15 +472,14 @@ fn problem(path: &str, event: &Value) -> RawError {
     }
 }
 
-/// How long to wait after so many failures in a row: 1, 2, 4 … 60 seconds, half of it by chance, so that the watchers
-/// of a cluster that comes back do not all come at once.
-fn pause(failures: u32, expired: bool) -> Duration {
+/// How long to wait after so many failures in a row: 1, 2, 4 … 60 times the patience, half of it by chance, so that the
+/// watchers of a cluster that comes back do not all come at once.
+fn pause(patience: Duration, failures: u32, expired: bool) -> Duration {
     let whole = if expired {
-        200
+        patience / 5
     } else {
-        1000 * 2u64.pow(failures.saturating_sub(1).min(6))
-    }
-    .min(60_000);
-    let chance = u64::from(Uuid::new_v4().as_bytes()[0]);
-    Duration::from_millis(whole / 2 + whole * chance / 512)
+        patience * 2u32.pow(failures.saturating_sub(1).min(6)).min(60)
+    };
+    let chance = u32::from(Uuid::new_v4().as_bytes()[0]);
+    whole / 2 + whole * chance / 512
 }

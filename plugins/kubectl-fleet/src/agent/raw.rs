@@ -87,6 +87,14 @@ async fn send(client: &kube::Client, path: &str, accept: &str) -> Result<Body, R
         .header("accept", accept)
         .body(Body::empty())
         .map_err(|error| broken(path, &error))?;
+    answered(client, path, request).await
+}
+
+async fn answered(
+    client: &kube::Client,
+    path: &str,
+    request: Request<Body>,
+) -> Result<Body, RawError> {
     let answer = client
         .send(request)
         .await
@@ -123,14 +131,36 @@ fn reason(code: StatusCode) -> &'static str {
     code.canonical_reason().unwrap_or("no reason given")
 }
 
+/// The answer to a JSON document that is sent.
+pub(super) async fn post(
+    client: &kube::Client,
+    path: &str,
+    body: &Value,
+) -> Result<Value, RawError> {
+    let bytes = serde_json::to_vec(body).map_err(|error| broken(path, &error))?;
+    let request = Request::post(path)
+        .header("accept", "application/json")
+        .header("content-type", "application/json")
+        .body(Body::from(bytes))
+        .map_err(|error| broken(path, &error))?;
+    document(path, answered(client, path, request)).await
+}
+
 /// A JSON document.
 pub(super) async fn get(
     client: &kube::Client,
     path: &str,
     accept: &str,
 ) -> Result<Value, RawError> {
+    document(path, send(client, path, accept)).await
+}
+
+async fn document(
+    path: &str,
+    answer: impl Future<Output = Result<Body, RawError>>,
+) -> Result<Value, RawError> {
     let whole = async {
-        let body = send(client, path, accept).await?;
+        let body = answer.await?;
         let bytes = body
             .collect()
             .await
@@ -223,9 +253,9 @@ impl Lines {
 }
 
 /// A JSON document that an agent cannot begin without. A server that is only busy is asked again a few times.
-async fn get_patiently(client: &kube::Client, path: &str) -> Result<Value, RawError> {
+async fn get_patiently(client: &kube::Client, path: &str, times: u32) -> Result<Value, RawError> {
     let mut pause = Duration::from_millis(300);
-    for _ in 0..5 {
+    for _ in 0..times {
         match get(client, path, "application/json").await {
             Err(error) if error.code().is_some_and(|code| code == 429 || code >= 500) => {
                 tokio::time::sleep(
@@ -246,7 +276,7 @@ async fn get_patiently(client: &kube::Client, path: &str) -> Result<Value, RawEr
 /// What makes a cluster this cluster: the uid of its kube-system namespace.
 pub(super) async fn cluster_uid(client: &kube::Client) -> Result<String, RawError> {
     let path = "/api/v1/namespaces/kube-system";
-    let namespace = get_patiently(client, path).await?;
+    let namespace = get_patiently(client, path, 5).await?;
     match namespace.pointer("/metadata/uid").and_then(Value::as_str) {
         Some(uid) => Ok(uid.to_owned()),
         None => Err(RawError::Unexpected {
@@ -256,9 +286,9 @@ pub(super) async fn cluster_uid(client: &kube::Client) -> Result<String, RawErro
     }
 }
 
-/// The Kubernetes version.
-pub(super) async fn version(client: &kube::Client) -> Result<String, RawError> {
-    let version = get_patiently(client, "/version").await?;
+/// The Kubernetes version. A server that is busy is asked again so many times.
+pub(super) async fn version(client: &kube::Client, times: u32) -> Result<String, RawError> {
+    let version = get_patiently(client, "/version", times).await?;
     Ok(version
         .get("gitVersion")
         .and_then(Value::as_str)

@@ -82,6 +82,11 @@ const STATES: &[(&str, Meaning)] = &[
     ("crashlooping", Meaning::Reason("CrashLoopBackOff")),
     ("crash-looping", Meaning::Reason("CrashLoopBackOff")),
     ("crashloopbackoff", Meaning::Reason("CrashLoopBackOff")),
+    (
+        "killed because they ran out of memory",
+        Meaning::Reason("OOMKilled"),
+    ),
+    ("ran out of memory", Meaning::Reason("OOMKilled")),
     ("out of memory", Meaning::Reason("OOMKilled")),
     ("oomkilled", Meaning::Reason("OOMKilled")),
     ("oom killed", Meaning::Reason("OOMKilled")),
@@ -106,6 +111,8 @@ const STATES: &[(&str, Meaning)] = &[
     ("with issues", Meaning::NotHealth(Health::Current)),
     ("with errors", Meaning::Health(&[Health::Failed])),
     ("problematic", Meaning::NotHealth(Health::Current)),
+    ("problems", Meaning::NotHealth(Health::Current)),
+    ("wrong", Meaning::NotHealth(Health::Current)),
     ("failing", Meaning::Health(&[Health::Failed])),
     ("failed", Meaning::Health(&[Health::Failed])),
     ("fail", Meaning::Health(&[Health::Failed])),
@@ -176,6 +183,7 @@ const FILLER: &[&str] = &[
     "me",
     "my",
     "of",
+    "or",
     "our",
     "please",
     "resource",
@@ -413,6 +421,11 @@ impl Reader<'_> {
             );
             return true;
         }
+        // "new pods", not "new relic".
+        if self.word(0) == "new" && self.vocabulary.kind_of_word(&self.word(1)).is_some() {
+            self.take(1, Test::Age(Side::Under, 3600));
+            return true;
+        }
         for (word, length) in [("today", 86_400), ("recently", 3600)] {
             if let Some(count) = self.one_of(&[&format!("created {word}"), &format!("new {word}")])
             {
@@ -499,6 +512,11 @@ impl Reader<'_> {
             self.is(1, Field::Namespace, raw(0));
             return true;
         }
+        // Nor does "except staging".
+        if before == 0 && self.negated && self.vocabulary.clusters.contains(&raw(0)) {
+            self.is(1, Field::Cluster, raw(0));
+            return true;
+        }
         match (singular(&first).as_str(), singular(&second).as_str()) {
             // "in cluster eu-1", "cluster prod": a name follows
             ("cluster", _)
@@ -510,7 +528,12 @@ impl Reader<'_> {
                     .unwrap_or_else(|| raw(1));
                 self.is(before + 2, Field::Cluster, value);
             }
-            ("namespace" | "ns", _) if !second.is_empty() && Field::named(&second).is_none() => {
+            // "namespaces stuck terminating" are the kind, not a place.
+            ("namespace" | "ns", _)
+                if first != "namespaces"
+                    && !second.is_empty()
+                    && Field::named(&second).is_none() =>
+            {
                 self.is(before + 2, Field::Namespace, raw(1));
             }
             // "in prod clusters", "in the shop namespace"

@@ -5,7 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::wire::{self, Group, Point};
-use super::{Answer, Capability, Change, Page, Store, StoreError, Stored};
+use super::{Answer, Capability, Change, Note, Page, Store, StoreError, Stored};
 use crate::freshness::ClusterState;
 use crate::query::{Field, Query, Term, Test, glob, is_glob};
 use crate::record::Record;
@@ -68,6 +68,7 @@ impl<P: Points> PointStore<P> {
                 .filter(|term| !open(term))
                 .cloned()
                 .collect(),
+            scope: query.scope.clone(),
             ..Query::default()
         };
         let mut expanded = query.clone();
@@ -230,6 +231,32 @@ impl<P: Points> Store for PointStore<P> {
 
     fn forget<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Stored<()>> {
         self.0.delete_where(wire::filter_cluster(cluster))
+    }
+
+    fn put_note<'a>(&'a self, note: &'a Note) -> BoxFuture<'a, Stored<()>> {
+        self.0.upsert(vec![Point::note(note)])
+    }
+
+    fn notes<'a>(&'a self, what: &'a str, cluster: &'a str) -> BoxFuture<'a, Stored<Vec<Note>>> {
+        Box::pin(async move {
+            let payloads = self
+                .all_payloads(wire::filter_what(what, Some(cluster)))
+                .await?;
+            payloads
+                .into_iter()
+                .map(|payload| wire::part(payload, "note"))
+                .collect()
+        })
+    }
+
+    fn delete_notes<'a>(
+        &'a self,
+        what: &'a str,
+        cluster: &'a str,
+        ids: &'a [String],
+    ) -> BoxFuture<'a, Stored<()>> {
+        let ids = ids.iter().map(|id| wire::note_id(what, cluster, id));
+        self.0.delete(ids.collect())
     }
 
     fn flush(&self) -> BoxFuture<'_, Stored<()>> {

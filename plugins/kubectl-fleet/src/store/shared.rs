@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{Answer, Capability, Change, Page, Store, StoreError, Stored};
+use super::{Answer, Capability, Change, Note, Page, Store, StoreError, Stored};
 use crate::freshness::ClusterState;
 use crate::query::{Field, Query};
 use crate::record::Record;
@@ -43,6 +43,9 @@ enum Request {
     Capabilities,
     PutCapabilities(String, Vec<Capability>),
     Forget(String),
+    PutNote(Note),
+    Notes(String, String),
+    DeleteNotes(String, String, Vec<String>),
     Flush,
 }
 
@@ -138,6 +141,11 @@ async fn perform(store: &dyn Store, request: Request) -> Stored<Value> {
             value(&store.put_capabilities(&cluster, &kinds).await?)
         }
         Request::Forget(cluster) => value(&store.forget(&cluster).await?),
+        Request::PutNote(note) => value(&store.put_note(&note).await?),
+        Request::Notes(what, cluster) => value(&store.notes(&what, &cluster).await?),
+        Request::DeleteNotes(what, cluster, ids) => {
+            value(&store.delete_notes(&what, &cluster, &ids).await?)
+        }
         Request::Flush => value(&store.flush().await?),
     }
 }
@@ -255,6 +263,27 @@ impl Store for Shared {
 
     fn forget<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Stored<()>> {
         self.ask(Request::Forget(cluster.to_owned()))
+    }
+
+    fn put_note<'a>(&'a self, note: &'a Note) -> BoxFuture<'a, Stored<()>> {
+        self.ask(Request::PutNote(note.clone()))
+    }
+
+    fn notes<'a>(&'a self, what: &'a str, cluster: &'a str) -> BoxFuture<'a, Stored<Vec<Note>>> {
+        self.ask(Request::Notes(what.to_owned(), cluster.to_owned()))
+    }
+
+    fn delete_notes<'a>(
+        &'a self,
+        what: &'a str,
+        cluster: &'a str,
+        ids: &'a [String],
+    ) -> BoxFuture<'a, Stored<()>> {
+        self.ask(Request::DeleteNotes(
+            what.to_owned(),
+            cluster.to_owned(),
+            ids.to_vec(),
+        ))
     }
 
     fn flush(&self) -> BoxFuture<'_, Stored<()>> {

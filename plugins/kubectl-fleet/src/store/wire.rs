@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Capability, Change, StoreError, Stored};
+use super::{Capability, Change, Note, StoreError, Stored};
 use crate::freshness::ClusterState;
 use crate::identity;
 use crate::query::{Field, Query, Side, Term, Test};
@@ -80,6 +80,15 @@ impl Point {
         }
     }
 
+    /// Of a note.
+    pub fn note(note: &Note) -> Self {
+        Self {
+            id: note_id(&note.what, &note.cluster, &note.id),
+            payload: json!({ WHAT: note.what, "cluster": note.cluster, "note": note }),
+            words: Sparse::default(),
+        }
+    }
+
     /// Of a capability.
     pub fn capability(capability: &Capability) -> Self {
         let served = &capability.served;
@@ -95,6 +104,11 @@ impl Point {
             )),
         }
     }
+}
+
+/// The id of a note's point.
+pub fn note_id(what: &str, cluster: &str, id: &str) -> Uuid {
+    identity::point(what, &[cluster, id])
 }
 
 /// A record's payload: itself, with its filter keys at the top as arrays of words.
@@ -123,6 +137,7 @@ pub fn point(payload: Value) -> Stored<Point> {
         Some("object") => Ok(Point::record(&record(payload)?)),
         Some("cluster") => Ok(Point::cluster(&part(payload, "state")?)),
         Some("capability") => Ok(Point::capability(&part(payload, "capability")?)),
+        Some(Note::QUESTION | Note::REPLY) => Ok(Point::note(&part(payload, "note")?)),
         other => Err(StoreError::Corrupt(format!(
             "a point that is neither object, cluster nor capability: {other:?}"
         ))),
@@ -152,6 +167,7 @@ fn read<T: DeserializeOwned>(value: Value) -> Stored<T> {
 /// The filter of a query's terms over records. Patterns must have been expanded before.
 pub fn filter(query: &Query, now: i64) -> Value {
     let mut must = vec![is(WHAT, &["object".to_owned()])];
+    must.extend(query.scope.as_ref().map(|scope| scope.filter()));
     let mut must_not = Vec::new();
     for Term { negated, test } in &query.terms {
         let condition = match test {

@@ -115,7 +115,7 @@ async fn read(
     Ok(json!({ "cluster": identity.cluster, "object": object, "events": events }))
 }
 
-async fn get(cluster: &pequod_kube::Cluster, path: &str) -> Result<Value, Failure> {
+pub(super) async fn get(cluster: &pequod_kube::Cluster, path: &str) -> Result<Value, Failure> {
     let request = Request::get(path).body(Vec::new());
     let request = request.map_err(|error| {
         Failure::input(Diagnostic::error(Code("fleet/path"), error.to_string()))

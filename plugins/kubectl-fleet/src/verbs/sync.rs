@@ -7,11 +7,15 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use kube::config::Kubeconfig;
 use pequod_cli::{Exit, Failure, Format, KubectlArgs, Printer};
 use pequod_diag::{Code, Diagnostic};
+use pequod_kube::lease::LeaderElection;
+use pequod_server::Health;
+use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
-use super::open;
+use super::{open, operations};
 use crate::agent::{self, AgentError, Options, Summary};
 use crate::cli::{AgentArgs, ScopeArgs, StoreArgs, SyncArgs};
+use crate::metrics::Metrics;
 
 fn options(cluster: &str, scope: &ScopeArgs) -> Result<Options, Failure> {
     if !(0.0..=3600.0).contains(&scope.window_seconds) {
@@ -33,12 +37,15 @@ fn options(cluster: &str, scope: &ScopeArgs) -> Result<Options, Failure> {
         exclude_namespaces: scope.exclude_namespaces.clone(),
         selector: scope.selector.clone(),
         take_over: scope.take_over,
+        queue: scope.queue.clamp(1, 1_000_000),
+        spool: scope.spool.clone(),
+        spool_bytes: scope.spool_mib << 20,
         ..Options::new(cluster)
     })
 }
 
 /// Ends on SIGINT and SIGTERM, in order.
-fn shutdown() -> Result<CancellationToken, Failure> {
+pub(super) fn shutdown() -> Result<CancellationToken, Failure> {
     pequod_server::process::shutdown_on_signal().map_err(|error| {
         Failure::input(
             Diagnostic::error(Code("fleet/signal"), "signals cannot be waited for")
@@ -78,10 +85,13 @@ pub(super) async fn sync(
     for context in contexts {
         let mut flags = kubectl.clone();
         flags.context = Some(context.clone());
+        let options = options(&context, &args.scope)?;
         let options = Options {
             context: context.clone(),
             once: !args.watch,
-            ..options(&context, &args.scope)?
+            // Each agent has its own.
+            spool: options.spool.as_ref().map(|spool| spool.join(&context)),
+            ..options
         };
         let (store, stop) = (opened.store.clone(), stop.clone());
         running.push(async move {
@@ -199,11 +209,16 @@ pub(super) async fn agent(
         pequod_server::process::LogFormat::Json,
         &std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()),
     );
+    let mut registry = Registry::default();
     let options = Options {
         cluster_secret_ref: args.cluster_secret_ref.clone(),
+        metrics: Metrics::register(&mut registry),
         ..options(&args.cluster_id, &args.scope)?
     };
     let stop = shutdown()?;
+    let health = Health::new();
+    let check = health.check("store");
+    let probes = operations::serve(args.health_address, health, registry, stop.clone()).await?;
     // A store that is not there yet is waited for: an agent may well start before it.
     let opened = loop {
         match open(store).await {
@@ -218,16 +233,49 @@ pub(super) async fn agent(
             Err(failure) => return Err(failure),
         }
     };
+    check.ready();
     let _serving = opened.share().await;
     let cluster = kubectl.connect().await?;
-    let outcome = agent::run(
-        cluster.client().clone(),
-        Arc::clone(&opened.store),
-        options,
-        stop,
-    )
-    .await;
-    outcome
+    let client = cluster.client().clone();
+    let read = async |stop: CancellationToken| {
+        agent::run(
+            client.clone(),
+            Arc::clone(&opened.store),
+            options.clone(),
+            stop,
+        )
+        .await
         .map(|_| Exit::Done)
         .map_err(|error| Failure::remote(problem(&error)))
+    };
+    let outcome = match &args.lease_namespace {
+        None => read(stop.clone()).await,
+        Some(namespace) => {
+            let name = format!("pequod-fleet-agent-{}", args.cluster_id);
+            let election = LeaderElection::new(namespace, &name, &args.identity);
+            let mut outcome = Ok(Exit::Done);
+            while let Some(leadership) = election.acquire(client.clone(), &stop).await {
+                // Whoever loses the lease stops; whoever is told to end gives it back.
+                let lost = leadership.lost().child_token();
+                let ends = {
+                    let (lost, stop) = (lost.clone(), stop.clone());
+                    tokio::spawn(async move {
+                        stop.cancelled().await;
+                        lost.cancel();
+                    })
+                };
+                outcome = read(lost).await;
+                ends.abort();
+                leadership.release().await;
+                if outcome.is_err() {
+                    break;
+                }
+            }
+            outcome
+        }
+    };
+    stop.cancel();
+    // How the probes ended says nothing about the work.
+    let _ = probes.await;
+    outcome
 }

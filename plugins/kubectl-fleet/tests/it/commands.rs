@@ -8,7 +8,7 @@ use clap::CommandFactory as _;
 use pequod_testkit::{ControlPlane, Output};
 use serde_json::Value;
 
-fn fleet(kubeconfig: &Path, store: &Path, arguments: &str) -> Output {
+pub(crate) fn fleet(kubeconfig: &Path, store: &Path, arguments: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-fleet"));
     command
         .args(
@@ -23,7 +23,7 @@ fn fleet(kubeconfig: &Path, store: &Path, arguments: &str) -> Output {
 }
 
 /// A kubeconfig with three contexts, each of another cluster as far as a kubeconfig can tell.
-fn three_contexts(cluster: &ControlPlane, folder: &Path) -> std::path::PathBuf {
+pub(crate) fn three_contexts(cluster: &ControlPlane, folder: &Path) -> std::path::PathBuf {
     let known = kube::config::Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
     let context = known.contexts[0].context.clone().unwrap();
     let user = context.user.unwrap();

@@ -7,6 +7,9 @@
 
 mod agent;
 mod commands;
-mod faults;
 mod fixture;
+mod history;
+mod hub;
+mod relevance;
+mod serve;
 mod stores;

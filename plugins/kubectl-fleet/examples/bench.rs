@@ -1,0 +1,351 @@
+//! The figures of `cargo xtask bench fleet`, measured in one process of a release build.
+//!
+//! ```text
+//! bench [OBJECTS IN THE STORE] [OBJECTS IN THE API SERVER]
+//! ```
+//!
+//! *Store*: records of many clusters are written to the embedded store, then asked for. *Agent*: ConfigMaps in a real
+//! API server are listed by a bare client, written to a store without an agent, and read by an agent; ratios are against
+//! the slower of the first two, on the same machine in the same minute.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a measurement that cannot be taken ends the program"
+)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{ListParams, Patch, PatchParams};
+use kubectl_fleet::agent::{self, Options};
+use kubectl_fleet::observe::{self, Served};
+use kubectl_fleet::query::{Field, Query, parse::parse};
+use kubectl_fleet::record::Record;
+use kubectl_fleet::store::{Change, Page, Store, embedded};
+use pequod_testkit::ControlPlane;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+fn served(group: &str, kind: &str, resource: &str) -> Served {
+    Served {
+        group: group.into(),
+        version: "v1".into(),
+        kind: kind.into(),
+        resource: resource.into(),
+        namespaced: true,
+        aliases: Vec::new(),
+        categories: Vec::new(),
+        about: Vec::new(),
+    }
+}
+
+/// A Pod or Deployment of a made-up shop; one in fifty is not well.
+fn record(at: usize, now: i64) -> Record {
+    const APPS: [&str; 10] = [
+        "web", "cart", "payment", "search", "postgres", "redis", "kafka", "mail", "auth", "gateway",
+    ];
+    let app = APPS[at % APPS.len()];
+    let (cluster, namespace) = (format!("cluster-{}", at % 11), format!("team-{}", at % 97));
+    let failing = at % 50 == 7;
+    let labels = json!({"app.kubernetes.io/name": app, "team": namespace, "pod-template-hash": format!("{:x}", at / 7)});
+    let image = format!("registry.example.com/{app}:{}", at % 13);
+    let object = json!({
+        "metadata": {"name": format!("{app}-{at:06x}"), "namespace": namespace, "uid": format!("uid-{at}"), "labels": labels,
+            "creationTimestamp": "2026-01-01T00:00:00Z", "annotations": {"description": format!("the {app} of {namespace}")}},
+        "spec": {"containers": [{"image": image}]},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": if failing { "False" } else { "True" }}],
+            "containerStatuses": if failing { json!([{"name": "c", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]) } else { json!([]) }},
+    });
+    observe::record(
+        &cluster,
+        &served("", "Pod", "pods"),
+        &object,
+        vec![("Ready".into(), "1/1".into())],
+        now,
+    )
+    .unwrap()
+}
+
+/// The most memory this process has held, and holds, in MiB.
+fn memory() -> (f64, f64) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let of = |key: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(key))
+            .and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok())
+            .unwrap_or(f64::NAN)
+            / 1024.0
+    };
+    (of("VmHWM:"), of("VmRSS:"))
+}
+
+/// The given share of the durations is not longer than this, in milliseconds.
+fn percentile(times: &mut [Duration], share: f64) -> f64 {
+    times.sort_unstable();
+    let last = times.len() - 1;
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index into some hundred measurements"
+    )]
+    let at = ((last as f64) * share).ceil() as usize;
+    times[at.min(last)].as_secs_f64() * 1000.0
+}
+
+struct Figures(Vec<(String, f64)>);
+
+impl Figures {
+    fn put(&mut self, name: &str, value: f64, unit: &str, what: &str) {
+        println!("{value:>12.1} {unit:<10} {what}");
+        self.0.push((name.to_owned(), value));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of objects")]
+fn rate(count: usize, took: Duration) -> f64 {
+    count as f64 / took.as_secs_f64()
+}
+
+async fn of_the_store(figures: &mut Figures, count: usize) {
+    let now = agent::now();
+    let folder = tempfile::tempdir().unwrap();
+    let store = embedded::open(folder.path()).unwrap();
+    let begun = Instant::now();
+    for batch in 0..count.div_ceil(1000) {
+        let changes: Vec<Change> = (batch * 1000..count.min(batch * 1000 + 1000))
+            .map(|at| Change::Put(Box::new(record(at, now))))
+            .collect();
+        store.apply(&changes).await.unwrap();
+    }
+    store.flush().await.unwrap();
+    figures.put(
+        "storeWritesPerSecond",
+        rate(count, begun.elapsed()),
+        "objects/s",
+        "written to the embedded store",
+    );
+    let page = Page {
+        limit: 100,
+        after: None,
+    };
+    let mut worst: f64 = 0.0;
+    for (what, text) in [
+        (
+            "three labels over all clusters",
+            "label:app.kubernetes.io/name=web label:team=team-3 label:pod-template-hash",
+        ),
+        ("status", "health:Failed"),
+        (
+            "status, cluster pattern, age",
+            "health:Failed cluster:cluster-1* age>1h",
+        ),
+        ("one object by name", "name:web-000000"),
+    ] {
+        let query = parse(text).unwrap();
+        let mut times = Vec::new();
+        for _ in 0..200 {
+            let begun = Instant::now();
+            let _ = store.list(&query, now, page).await.unwrap();
+            times.push(begun.elapsed());
+        }
+        let slow = percentile(&mut times, 0.99);
+        println!("{slow:>12.1} {:<10} p99 of a filter: {what}", "ms");
+        worst = worst.max(slow);
+    }
+    figures.put("filterP99", worst, "ms", "p99 of the slowest filter");
+    let query = parse("-health:Current").unwrap();
+    let mut times = Vec::new();
+    for _ in 0..200 {
+        let begun = Instant::now();
+        let _ = store.count(&query, now).await.unwrap();
+        times.push(begun.elapsed());
+    }
+    let slow = percentile(&mut times, 0.99);
+    figures.put("countP99", slow, "ms", "p99 of counting what is not well");
+    let mut times = Vec::new();
+    for at in 0..200 {
+        let words = ["payment crash", "postgres team", "redis gateway", "mail 4c"][at % 4];
+        let query = parse(words).unwrap();
+        let begun = Instant::now();
+        let _ = store.search(&query, now, 20).await.unwrap();
+        times.push(begun.elapsed());
+    }
+    let slow = percentile(&mut times, 0.95);
+    figures.put("textP95", slow, "ms", "p95 of a search by words");
+}
+
+async fn of_the_agent(figures: &mut Figures, count: usize) {
+    let cluster = ControlPlane::start().await.unwrap();
+    let namespace = cluster.namespace("bench").await;
+    let maps: Api<ConfigMap> = Api::namespaced(cluster.client(), &namespace);
+    let put = async |name: String, value: &str| {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": name, "labels": {"app": "bench", "v": value}, "annotations": {"note": "a map of the bench"}}});
+        let parameters = PatchParams::apply("bench").force();
+        maps.patch(&name, &parameters, &Patch::Apply(&map))
+            .await
+            .unwrap();
+    };
+    let put = &put;
+    futures::stream::iter(0..count)
+        .for_each_concurrent(16, |at| put(format!("map-{at:06}"), "a"))
+        .await;
+
+    // Only listing them, and only writing them.
+    let begun = Instant::now();
+    let (mut listed, mut next) = (Vec::new(), None::<String>);
+    loop {
+        let mut parameters = ListParams::default().limit(500);
+        parameters.continue_token.clone_from(&next);
+        let part = maps.list(&parameters).await.unwrap();
+        listed.extend(part.items);
+        next = part.metadata.continue_.filter(|it| !it.is_empty());
+        if next.is_none() {
+            break;
+        }
+    }
+    let listing = begun.elapsed();
+    let kind = served("", "ConfigMap", "configmaps");
+    let changes: Vec<Change> = listed
+        .iter()
+        .map(|map| {
+            let object = serde_json::to_value(map).unwrap();
+            Change::Put(Box::new(
+                observe::record("c", &kind, &object, Vec::new(), 0).unwrap(),
+            ))
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let bare = embedded::open(&folder.path().join("bare")).unwrap();
+    let begun = Instant::now();
+    for batch in changes.chunks(1000) {
+        bare.apply(batch).await.unwrap();
+    }
+    bare.flush().await.unwrap();
+    let writing = begun.elapsed();
+    drop((bare, changes, listed));
+
+    let store: Arc<dyn Store> = Arc::new(embedded::open(&folder.path().join("agent")).unwrap());
+    let options = |once: bool| Options {
+        include: vec!["configmaps".into()],
+        namespaces: vec![namespace.clone()],
+        batch_window: Duration::ZERO,
+        once,
+        ..Options::new("c")
+    };
+    let stop = CancellationToken::new();
+    let begun = Instant::now();
+    let summary = agent::run(cluster.client(), store.clone(), options(true), stop.clone())
+        .await
+        .unwrap();
+    let syncing = begun.elapsed();
+    assert!(summary.written >= count as u64);
+    let limit = listing.max(writing).as_secs_f64();
+    println!(
+        "{count} ConfigMaps: listed in {listing:.1?}, written in {writing:.1?}, synchronised in {syncing:.1?}"
+    );
+    figures.put(
+        "syncRatio",
+        syncing.as_secs_f64() / limit,
+        "×",
+        "initial sync against the slower of only listing and only writing",
+    );
+    figures.put(
+        "syncPerSecond",
+        rate(count, syncing),
+        "objects/s",
+        "initial sync",
+    );
+    let begun = Instant::now();
+    let again = agent::run(cluster.client(), store.clone(), options(true), stop.clone())
+        .await
+        .unwrap();
+    figures.put(
+        "resyncMilliseconds",
+        begun.elapsed().as_secs_f64() * 1000.0,
+        "ms",
+        "a second sync, of what did not change",
+    );
+    #[expect(clippy::cast_precision_loss, reason = "a handful")]
+    figures.put(
+        "resyncWrites",
+        again.written as f64,
+        "points",
+        "written by it",
+    );
+
+    // From the API server's answer to the store's.
+    let running = tokio::spawn(agent::run(
+        cluster.client(),
+        store.clone(),
+        options(false),
+        stop.clone(),
+    ));
+    loop {
+        let states = store.clusters().await.unwrap();
+        if states
+            .iter()
+            .any(|it| it.heartbeat_seconds > 0 && it.judge(agent::now(), None).complete)
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut times = Vec::new();
+    for at in 0..200 {
+        let (name, value) = (format!("map-{:06}", at % count), format!("b{at}"));
+        put(name.clone(), &value).await;
+        let begun = Instant::now();
+        let query = Query::default()
+            .is(Field::Name, [name])
+            .is(Field::Label, [format!("v={value}")]);
+        while store.count(&query, 0).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        times.push(begun.elapsed());
+    }
+    let (usual, slow) = (percentile(&mut times, 0.5), percentile(&mut times, 0.99));
+    figures.put(
+        "visibleP50",
+        usual,
+        "ms",
+        "p50 from a change to its being found, window 0",
+    );
+    figures.put("visibleP99", slow, "ms", "p99 of it");
+    stop.cancel();
+    let _ = running.await;
+}
+
+#[tokio::main]
+async fn main() {
+    let number = |at: usize, usual: usize| {
+        std::env::args()
+            .nth(at)
+            .and_then(|it| it.parse().ok())
+            .unwrap_or(usual)
+    };
+    let (in_store, in_cluster) = (number(1, 100_000), number(2, 10_000));
+    let mut figures = Figures(Vec::new());
+    of_the_agent(&mut figures, in_cluster).await;
+    let (most, _) = memory();
+    figures.put(
+        "agentMemory",
+        most,
+        "MiB",
+        "the most that agent, embedded store and this bench held",
+    );
+    println!("\n{in_store} objects of 11 clusters in the embedded store");
+    of_the_store(&mut figures, in_store).await;
+    let all: Vec<String> = figures
+        .0
+        .iter()
+        .map(|(name, value)| format!("{name}={value:.3}"))
+        .collect();
+    println!("figures: {}", all.join(" "));
+}
