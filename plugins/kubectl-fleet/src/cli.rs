@@ -147,6 +147,13 @@ pub enum Verb {
         after_help = "Examples:\n  # For yourself, on this machine\n  kubectl fleet serve --no-authentication\n\n  # For everybody with a token of this cluster\n  kubectl fleet serve --token-review --home-cluster hub --qdrant https://qdrant.example.com:6333"
     )]
     Serve(Box<ServeArgs>),
+    /// Shows what was known at a moment, or what has changed since
+    ///
+    /// `sync --history-days` records it, beside an embedded store.
+    #[command(
+        after_help = "Examples:\n  kubectl fleet history kind:Deployment -health:Current --at 10:30\n  kubectl fleet history namespace:shop --since 1h"
+    )]
+    History(HistoryArgs),
     /// Writes everything the store holds to a file
     #[command(after_help = "Examples:\n  kubectl fleet backup fleet.jsonl")]
     Backup(BackupArgs),
@@ -216,6 +223,9 @@ pub struct SyncArgs {
     /// Go on following the clusters
     #[arg(short = 'w', long)]
     pub watch: bool,
+    /// Keep what changes for so many days, for `history`; 0 keeps nothing
+    #[arg(long, value_name = "DAYS", default_value_t = 0)]
+    pub history_days: usize,
     /// What of them is read.
     #[command(flatten)]
     pub scope: ScopeArgs,
@@ -461,6 +471,23 @@ pub struct ServeArgs {
     /// File to which every answer is noted, with who asked for it; else the process's log
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub audit_log: Option<PathBuf>,
+}
+
+/// `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// The query, of exact terms
+    #[arg(value_name = "QUERY")]
+    pub words: Vec<String>,
+    /// Objects as they were then: 2h ago, 10:30 today, or 2026-01-31T10:30:00Z
+    #[arg(long, value_name = "TIME", required_unless_present = "since")]
+    pub at: Option<String>,
+    /// What came (+), left (-) or changed (~) since then
+    #[arg(long, value_name = "TIME", conflicts_with = "at")]
+    pub since: Option<String>,
+    /// Form of the output.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `backup`.

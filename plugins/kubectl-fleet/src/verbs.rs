@@ -3,6 +3,7 @@
 mod backup;
 mod clusters;
 mod events;
+mod history;
 mod live;
 mod object;
 mod opened;
@@ -41,6 +42,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Watch(args) => watch::watch(&store, &args).await,
         Verb::Events(args) => events::events(&kubectl, &store, &args).await,
         Verb::Serve(args) => serve::serve(&kubectl, &store, &args).await,
+        Verb::History(args) => history::history(&store, &args).await,
         Verb::Backup(args) => backup::backup(&store, &args).await,
         Verb::Restore(args) => backup::restore(&store, &args).await,
         Verb::Leave(args) => clusters::leave(&store, &args).await,

@@ -9,8 +9,9 @@ use pequod_diag::{Code, Diagnostic, Secret};
 
 use crate::answer::{self, Known};
 use crate::cli::StoreArgs;
+use crate::store::history::Recorded;
 use crate::store::shared::{self, Serving};
-use crate::store::{Store, StoreError, embedded, qdrant};
+use crate::store::{Store, StoreError, embedded, history, qdrant};
 
 /// An open store.
 pub(crate) struct Opened {
@@ -21,6 +22,24 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
+    /// The store with its changes written down for so many days, if this process holds its directory.
+    pub(crate) fn recorded(&self, days: usize) -> Result<Arc<dyn Store>, Failure> {
+        if days == 0 {
+            return Ok(self.store.clone());
+        }
+        let Some(directory) = &self.directory else {
+            let problem = Diagnostic::error(
+                Code("fleet/history"),
+                "history is kept by the process that holds an embedded store",
+            );
+            return Err(Failure::input(problem.hint(
+                "end the other `kubectl fleet` that holds it, or choose another --store",
+            )));
+        };
+        let folder = directory.join(history::FOLDER);
+        Ok(Arc::new(Recorded::new(self.store.clone(), folder, days)))
+    }
+
     /// Lets other processes use it, for as long as the answer lives.
     pub(crate) async fn share(&self) -> Option<Serving> {
         let directory = self.directory.as_ref()?;
@@ -102,7 +121,8 @@ fn api_key(args: &StoreArgs) -> Result<Option<Secret<String>>, Failure> {
         .map(Secret::new))
 }
 
-fn directory(args: &StoreArgs) -> Result<PathBuf, Failure> {
+/// The directory of the embedded store.
+pub(super) fn directory(args: &StoreArgs) -> Result<PathBuf, Failure> {
     if let Some(directory) = &args.store {
         return Ok(directory.clone());
     }

@@ -78,6 +78,7 @@ pub(super) async fn sync(
 ) -> Result<Exit, Failure> {
     let contexts = contexts(kubectl, args)?;
     let opened = open(store).await?;
+    let recorded = opened.recorded(args.history_days)?;
     let serving = opened.share().await;
     let stop = shutdown()?;
     let mut printer = Printer::new(Format::Table);
@@ -93,7 +94,7 @@ pub(super) async fn sync(
             spool: options.spool.as_ref().map(|spool| spool.join(&context)),
             ..options
         };
-        let (store, stop) = (opened.store.clone(), stop.clone());
+        let (store, stop) = (recorded.clone(), stop.clone());
         running.push(async move {
             let outcome = match flags.connect().await {
                 Ok(cluster) => agent::run(cluster.client().clone(), store, options, stop)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kubectl_fleet::freshness::ClusterState;
 use kubectl_fleet::query::{Field, Query, parse::parse};
 use kubectl_fleet::store::{
-    Capability, Change, Page, Store, StoreError, all, embedded, qdrant, shared,
+    Capability, Change, Page, Store, StoreError, all, embedded, history, qdrant, shared,
 };
 use proptest::prelude::*;
 use qdrant_simulator::{Fault, Qdrant};
@@ -226,6 +226,53 @@ async fn a_store_that_another_process_holds_conforms() {
         shared::connect(folder.path()).await,
         Err(StoreError::Busy(_))
     ));
+}
+
+#[tokio::test]
+async fn a_store_whose_changes_are_written_down_conforms_and_knows_its_past() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner: Arc<dyn Store> = Arc::new(embedded::open(&folder.path().join("s")).unwrap());
+    let log = folder.path().join("history");
+    let moment = || jiff::Timestamp::now().as_millisecond();
+    let later = || {
+        let begun = moment();
+        while moment() == begun {
+            std::hint::spin_loop();
+        }
+        moment()
+    };
+    let before_all = later();
+    conforms(&history::Recorded::new(inner.clone(), log.clone(), 7)).await;
+    assert!(history::at(&log, before_all - 1).unwrap().is_none());
+
+    // Another recorder begins with what there is, also after a line that a crash cut off.
+    let day = std::fs::read_dir(&log).unwrap().next().unwrap().unwrap();
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(day.path())
+        .unwrap();
+    std::io::Write::write_all(&mut file, b"{\"change\":{\"at\":1").unwrap();
+    let store = history::Recorded::new(inner, log.clone(), 7);
+    let record = pod("eu-prod-1", "shop", "new-1", true, 10);
+    let first = later();
+    store.apply(&[put(&record)]).await.unwrap();
+    let second = later();
+    let names = |moment| {
+        let known = history::at(&log, moment).unwrap().unwrap();
+        let mut names: Vec<String> = known.into_values().map(|it| it.identity.name).collect();
+        names.sort();
+        names
+    };
+    let old = ["postgres-0", "web-1", "web-2"].map(ToOwned::to_owned);
+    later();
+    store
+        .apply(&[Change::Delete(record.identity.point())])
+        .await
+        .unwrap();
+    // The suite's last step forgot a cluster: that is known from the next checkpoint on.
+    assert!(names(first).ends_with(&old[1..]));
+    assert_eq!(names(second), ["new-1", "postgres-0", "web-1", "web-2"]);
+    assert_eq!(names(later()), old);
 }
 
 #[tokio::test]
