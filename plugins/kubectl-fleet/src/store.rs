@@ -3,7 +3,8 @@
 //! All stores hold the same points in Qdrant's model: an id, a payload whose filter keys are indexed before the first
 //! point, and a sparse vector of words. What differs is only how they are reached: [`embedded`] runs Qdrant's engine in
 //! this process over one directory, [`qdrant`] talks to a server, [`shared`] to another process of ours that holds the
-//! directory open. [`history`] writes down what changes. Filters are translated once, in [`wire`], to the JSON that engine and server both read.
+//! directory open. [`history`] writes down what changes. Filters are translated once, in [`wire`], to the JSON that engine
+//! and server both read.
 
 pub mod embedded;
 pub mod history;

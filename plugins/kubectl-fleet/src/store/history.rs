@@ -142,11 +142,12 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 pub fn at(folder: &Path, moment: i64) -> io::Result<Option<BTreeMap<Uuid, Record>>> {
     let last = name(moment);
     let mut known: Option<BTreeMap<Uuid, Record>> = None;
+    // A checkpoint that was cut off by a crash says nothing: how many of its objects are still missing.
+    let mut begun: Option<(BTreeMap<Uuid, Record>, u64)> = None;
     for path in files(folder)? {
         if path.file_name().is_some_and(|it| *it > *last) {
             break;
         }
-        let mut of_file: Option<BTreeMap<Uuid, Record>> = None;
         for line in BufReader::new(File::open(&path)?).lines() {
             // A line that cannot be read was cut off; a checkpoint follows it.
             let Ok(line) = serde_json::from_str::<Line>(&line?) else {
@@ -154,27 +155,35 @@ pub fn at(folder: &Path, moment: i64) -> io::Result<Option<BTreeMap<Uuid, Record
             };
             match line {
                 Line::Checkpoint { at, .. } | Line::Change { at, .. } if at > moment => break,
-                Line::Checkpoint { .. } => of_file = Some(BTreeMap::new()),
-                Line::Change { change, .. } => {
-                    let Some(objects) = &mut of_file else {
-                        continue;
-                    };
-                    match change {
-                        Change::Put(record) => {
-                            objects.insert(record.identity.point(), *record);
-                        }
-                        Change::Delete(id) => {
-                            objects.remove(&id);
-                        }
-                    }
+                Line::Checkpoint { objects, .. } => {
+                    begun = Some((BTreeMap::new(), objects));
                 }
+                Line::Change { change, .. } => match (&mut begun, &mut known) {
+                    (Some((objects, missing)), _) => {
+                        put(objects, change);
+                        *missing = missing.saturating_sub(1);
+                    }
+                    (None, Some(objects)) => put(objects, change),
+                    (None, None) => {}
+                },
             }
-        }
-        if of_file.is_some() {
-            known = of_file;
+            if begun.as_ref().is_some_and(|(_, missing)| *missing == 0) {
+                known = begun.take().map(|(objects, _)| objects);
+            }
         }
     }
     Ok(known)
+}
+
+fn put(objects: &mut BTreeMap<Uuid, Record>, change: Change) {
+    match change {
+        Change::Put(record) => {
+            objects.insert(record.identity.point(), *record);
+        }
+        Change::Delete(id) => {
+            objects.remove(&id);
+        }
+    }
 }
 
 impl Store for Recorded {

@@ -245,13 +245,16 @@ async fn a_store_whose_changes_are_written_down_conforms_and_knows_its_past() {
     conforms(&history::Recorded::new(inner.clone(), log.clone(), 7)).await;
     assert!(history::at(&log, before_all - 1).unwrap().is_none());
 
-    // Another recorder begins with what there is, also after a line that a crash cut off.
+    // Another recorder begins with what there is, also after a checkpoint and a line that a crash cut off: what was known
+    // before them still is.
     let day = std::fs::read_dir(&log).unwrap().next().unwrap().unwrap();
     let mut file = std::fs::OpenOptions::new()
         .append(true)
         .open(day.path())
         .unwrap();
-    std::io::Write::write_all(&mut file, b"{\"change\":{\"at\":1").unwrap();
+    let at = moment();
+    let cut = format!("{{\"checkpoint\":{{\"at\":{at},\"objects\":9}}}}\n{{\"change\":{{\"at\":1");
+    std::io::Write::write_all(&mut file, cut.as_bytes()).unwrap();
     let store = history::Recorded::new(inner, log.clone(), 7);
     let record = pod("eu-prod-1", "shop", "new-1", true, 10);
     let first = later();
