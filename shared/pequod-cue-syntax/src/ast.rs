@@ -139,21 +139,21 @@ pub struct Attribute {
     pub span: Span,
 }
 
-/// What a struct or file is made of.
+/// What a struct or file is made of. Most are fields; the rest is boxed so that they take no more room.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decl {
     /// `label: value`
     Field(Box<Field>),
     /// `let name = value`
-    Let(LetClause),
+    Let(Box<LetClause>),
     /// An expression standing by itself.
-    Embed(Embed),
+    Embed(Box<Embed>),
     /// `for … {…}`, `if … {…}`
     Comprehension(Box<Comprehension>),
     /// `...`
     Ellipsis(Span),
     /// `@name(…)` standing by itself.
-    Attribute(Attribute),
+    Attribute(Box<Attribute>),
 }
 
 impl Decl {
@@ -178,11 +178,11 @@ pub struct Field {
     /// What stands before the colon.
     pub label: Label,
     /// `~X` or `~(K, V)` behind the label.
-    pub alias: Option<PostfixAlias>,
+    pub alias: Option<Box<PostfixAlias>>,
     /// `?`, `!` or nothing.
     pub constraint: Constraint,
     /// `X` of `label: X={…}`.
-    pub value_alias: Option<Ident>,
+    pub value_alias: Option<Box<Ident>>,
     /// What stands behind the colon.
     pub value: Expr,
     /// Attributes behind the value.
@@ -208,7 +208,7 @@ pub enum Constraint {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Label {
     /// `X` of `X=label: …`, also of `X=[pattern]: …`.
-    pub alias: Option<Ident>,
+    pub alias: Option<Box<Ident>>,
     /// The label itself.
     pub kind: LabelKind,
     /// From the alias to the label's end.

@@ -287,7 +287,7 @@ impl<'a> Parser<'a> {
         };
         let mut decls = Vec::new();
         while self.at(Kind::Attribute) {
-            decls.push(crate::ast::Decl::Attribute(self.attribute()?));
+            decls.push(crate::ast::Decl::Attribute(Box::new(self.attribute()?)));
             self.decl_comma()?;
         }
         let mut imports = Vec::new();

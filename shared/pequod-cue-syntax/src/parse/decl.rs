@@ -56,7 +56,7 @@ impl Parser<'_> {
             Kind::Attribute => {
                 let attribute = self.attribute()?;
                 self.decl_comma()?;
-                Ok(Decl::Attribute(attribute))
+                Ok(Decl::Attribute(Box::new(attribute)))
             }
             Kind::Ellipsis => {
                 let span = self.span();
@@ -83,7 +83,7 @@ impl Parser<'_> {
                 if self.at(Kind::Ident) {
                     let clause = self.let_clause(start)?;
                     self.decl_comma()?;
-                    return Ok(Decl::Let(clause));
+                    return Ok(Decl::Let(Box::new(clause)));
                 }
                 let first = self.label_or_expr(Expr::Ident(word))?;
                 self.field_or_embed(start, doc, first)
@@ -119,11 +119,11 @@ impl Parser<'_> {
                     return Err(self.expected("label or ':'"));
                 }
                 self.decl_comma()?;
-                return Ok(Decl::Embed(Embed { expr, doc }));
+                return Ok(Decl::Embed(Box::new(Embed { expr, doc })));
             }
             Start::Expr(expr) => {
                 self.decl_comma()?;
-                return Ok(Decl::Embed(Embed { expr, doc }));
+                return Ok(Decl::Embed(Box::new(Embed { expr, doc })));
             }
         };
         let field = self.field(start, label, doc, true)?;
@@ -208,7 +208,7 @@ impl Parser<'_> {
                 field.value = label_as_expr(label);
             }
             Start::Alias(alias, expr) => {
-                field.value_alias = Some(alias);
+                field.value_alias = Some(Box::new(alias));
                 field.value = expr;
             }
             Start::Expr(expr) => field.value = expr,
@@ -240,7 +240,7 @@ impl Parser<'_> {
         let span = start.to(expr.span());
         Ok(match self.label(expr)? {
             Ok(kind) => Start::Label(Label {
-                alias: Some(alias),
+                alias: Some(Box::new(alias)),
                 kind,
                 span,
             }),
@@ -282,7 +282,7 @@ impl Parser<'_> {
     }
 
     /// `PostfixAlias = "~" ( identifier | "(" identifier [ "," identifier ] ")" ) .`
-    fn postfix_alias(&mut self) -> Parsed<Option<PostfixAlias>> {
+    fn postfix_alias(&mut self) -> Parsed<Option<Box<PostfixAlias>>> {
         if !self.at(Kind::Tilde) {
             return Ok(None);
         }
@@ -308,11 +308,11 @@ impl Parser<'_> {
             }
             _ => return Err(self.expected("identifier or '('")),
         };
-        Ok(Some(PostfixAlias {
+        Ok(Some(Box::new(PostfixAlias {
             label,
             field,
             span: self.since(start),
-        }))
+        })))
     }
 }
 
