@@ -31,7 +31,7 @@ impl Call<'_, '_> {
         };
         let open = matches!(
             self.session[fault].code,
-            FaultCode::Incomplete | FaultCode::Cycle
+            FaultCode::Incomplete | FaultCode::Cycle | FaultCode::Structural
         );
         if open && check.concrete {
             let problem = self.session[fault].problems[0] as usize;
@@ -44,6 +44,16 @@ impl Call<'_, '_> {
     }
 
     fn joined(&mut self, schema: Value, data: Value) -> Run<Option<NodeId>> {
+        // What is wrong with the schema itself comes first; one that is being evaluated is within itself.
+        if let Value::Node(node) = schema {
+            let node = self.session.deref(node);
+            let running = self.session[node]
+                .work
+                .is_some_and(|work| self.session[work].eval_depth > 0);
+            if !running {
+                self.session.finalize(node)?;
+            }
+        }
         if let Some(fault) = self.session.as_fault(schema) {
             self.session.add_err(fault);
             return Ok(None);

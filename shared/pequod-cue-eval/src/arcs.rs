@@ -99,8 +99,8 @@ impl Session<'_> {
         }
         let node = self[work].node;
         let label = self[arc].label;
-        for at in 0..self[node].patterns.len() {
-            let pattern = self[node].patterns[at];
+        for at in 0..self[node].patterns().len() {
+            let pattern = self[node].patterns()[at];
             if self.matches(pattern.filter, label)? {
                 for at in 0..self[pattern.constraint].conjuncts.len() {
                     let c = self[pattern.constraint].conjuncts[at];
@@ -119,16 +119,28 @@ impl Session<'_> {
         id: Close,
         presence: Presence,
     ) -> Run<bool> {
-        let Some(work) = self.bare_work(arc) else {
+        if self[arc].status == Status::Final {
             return Ok(false);
-        };
-        self.mark_non_cyclic(work, id);
-        self.update_presence(arc, presence)?;
+        }
         let old = self[arc]
             .conjuncts
             .iter()
             .copied()
             .find(|other| other.elem == c.elem && self.same_env(other.env, c.env));
+        if old.is_none() && self[arc].work.is_none() {
+            // A state is made when the node is evaluated.
+            self.update_presence(arc, presence)?;
+            if !std::mem::replace(&mut self[arc].inserted, true) {
+                self.inherit_closed(arc);
+            }
+            self[arc].conjuncts.push(c);
+            return Ok(true);
+        }
+        let Some(work) = self.bare_work(arc) else {
+            return Ok(false);
+        };
+        self.mark_non_cyclic(work, id);
+        self.update_presence(arc, presence)?;
         match old {
             None => self[arc].conjuncts.push(c),
             Some(old) if old.close.id != 0 => self.add_replacement(work, id.id, old.close.id),
@@ -177,8 +189,8 @@ impl Session<'_> {
         }
         let node = self[work].node;
         let mut at = 0;
-        while at < self[node].arcs.len() {
-            let arc = self[node].arcs[at];
+        while at < self[node].arcs().len() {
+            let arc = self[node].arcs()[at];
             at += 1;
             let (presence, label) = (self[arc].presence, self[arc].label);
             if presence != Presence::Pending && self.matches(filter, label)? {
@@ -191,8 +203,8 @@ impl Session<'_> {
     fn insert_constraint(&mut self, work: WorkId, filter: Value, c: Conjunct) -> Run<bool> {
         let node = self[work].node;
         let mut found = None;
-        for at in 0..self[node].patterns.len() {
-            let pattern = self[node].patterns[at];
+        for at in 0..self[node].patterns().len() {
+            let pattern = self[node].patterns()[at];
             if self.equal(pattern.filter, filter, crate::equal::Flags::NONE)? {
                 found = Some(pattern.constraint);
                 break;
@@ -214,7 +226,10 @@ impl Session<'_> {
                 is_pattern: true,
                 ..Node::default()
             });
-            self[node].patterns.push(Pattern { filter, constraint });
+            self[node]
+                .fields_mut()
+                .patterns
+                .push(Pattern { filter, constraint });
             constraint
         };
         self[constraint].conjuncts.push(c);

@@ -193,7 +193,7 @@ impl Call<'_, '_> {
                             })
                             .collect();
                         let constraints = session[node]
-                            .arcs
+                            .arcs()
                             .iter()
                             .filter(|arc| {
                                 let n = &session[**arc];
@@ -203,7 +203,9 @@ impl Call<'_, '_> {
                             .count();
                         View::Struct {
                             fields,
-                            open: session.is_open_struct(node),
+                            // What matches a pattern may be added to a closed one, too.
+                            open: session.is_open_struct(node)
+                                || !session[node].patterns().is_empty(),
                             constraints,
                         }
                     }
@@ -344,7 +346,7 @@ impl Call<'_, '_> {
         };
         self.session.finalize(node)?;
         let node = self.session.deref(node);
-        let arcs = self.session[node].arcs.clone();
+        let arcs = self.session[node].arcs().to_vec();
         Ok(arcs
             .into_iter()
             .filter(|arc| {

@@ -275,7 +275,12 @@ impl Session<'_> {
                     match value {
                         Some(Value::Str(sym)) => text.push_str(self.text(sym)),
                         Some(Value::Fault(_)) | None if at % 2 == 1 => {
-                            text.push_str(self.source_of(*part));
+                            let grouped = matches!(
+                                program.expr(*part),
+                                Expr::Binary(..) | Expr::And(..) | Expr::Disjunction { .. }
+                            );
+                            let (open, close) = if grouped { ("(", ")") } else { ("", "") };
+                            text.extend([open, self.source_of(*part), close]);
                         }
                         Some(value) => text.push_str(&self.show(value)),
                         None => {}
@@ -324,15 +329,28 @@ impl Session<'_> {
         };
         let code = cause.map_or(FaultCode::Eval, |cause| self[cause].code);
         let shown = self.show_validator(id);
+        let found = self.content_arg(value);
         let fault = self.new_fault(
             code,
             "invalid value {} (does not satisfy {})",
-            [Arg::Value(value), Arg::Text(shown)],
+            [found, Arg::Text(shown)],
             self.pos,
             self.node,
         );
         let problem = self[fault].problems[0] as usize;
         self.problems[problem].cause = cause;
         Ok(Some(fault))
+    }
+
+    /// A value as it is before it is found to be in error.
+    fn content_arg(&self, value: Value) -> Arg {
+        match value {
+            Value::Node(node) => match self.node_value(self.deref(node)) {
+                Some(Value::Node(node)) => Arg::Content(node),
+                Some(value) => Arg::Value(value),
+                None => Arg::Value(value),
+            },
+            value => Arg::Value(value),
+        }
     }
 }

@@ -19,6 +19,8 @@
 //! - Definitions close all levels, `close()` one.
 //! - Definitions, hidden fields and lets are always allowed.
 
+use std::sync::Arc;
+
 use pequod_cue_syntax::Pos;
 
 use crate::kind::{Kind, Presence};
@@ -126,12 +128,13 @@ impl Session<'_> {
         }
         let w = &mut self[work];
         w.sets = None;
+        w.flat_replacements = None;
         w.replacements.push((from, to));
     }
 
     pub(crate) fn mark_conjunct(&mut self, work: WorkId, kind: Kind, id: Close, flags: Flags) {
         let marks = &mut self[work].marks;
-        if let Some(mark) = marks.iter_mut().find(|mark| mark.id == id.id) {
+        if let Some(mark) = marks.iter_mut().rev().find(|mark| mark.id == id.id) {
             mark.kind &= kind;
             mark.flags = mark.flags.or(flags);
         } else {
@@ -276,10 +279,19 @@ impl Session<'_> {
         self.new_scope(work, Some(expr), id, DefKind::Struct)
     }
 
+    /// Whether nothing is required of a node's fields, and nothing will be.
+    pub(crate) fn allows_all(&mut self, work: WorkId) -> bool {
+        if !self[work].requirements.is_empty() || !self.all_tasks_finished(work) {
+            return false;
+        }
+        let up = self.state_above(self[work].node);
+        self[work].drop_parent_sets || up.is_none_or(|up| self.requirement_sets(up).is_empty())
+    }
+
     /// Looks for fields nobody vouches for.
     pub(crate) fn check_fields(&mut self, work: WorkId) {
         let node = self.deref(self[work].node);
-        if self[node].arcs.is_empty() {
+        if self[node].arcs().is_empty() {
             return;
         }
         if let Base::Value(Value::Fault(fault)) = self[node].base
@@ -293,10 +305,12 @@ impl Session<'_> {
         }
         let mut required = base;
         let mut worst = None;
-        for at in 0..self[node].arcs.len() {
-            let label = self[self[node].arcs[at]].label;
-            let arc = self.deref_disjunct(self[node].arcs[at]);
-            let Some(state) = self[arc].work else {
+        for at in 0..self[node].arcs().len() {
+            let label = self[self[node].arcs()[at]].label;
+            let arc = self.deref_disjunct(self[node].arcs()[at]);
+            // What never had a state has nothing but its parent's replacements.
+            let plain = self[arc].plain.then_some(work);
+            let Some(state) = self[arc].work.or(plain) else {
                 continue;
             };
             for set in &mut required {
@@ -309,7 +323,7 @@ impl Session<'_> {
             {
                 continue;
             }
-            if label.is_always_allowed() || self.all_satisfied(state, &required) {
+            if label.is_always_allowed() || self.all_satisfied(state, arc, &required) {
                 continue;
             }
             if let Some(fault) = self.not_allowed(arc)
@@ -323,15 +337,42 @@ impl Session<'_> {
         }
     }
 
-    fn all_satisfied(&mut self, arc: WorkId, sets: &[RequirementSet]) -> bool {
-        (0..sets.len())
-            .all(|at| sets[at].ignored || sets[at].removed || self.satisfied(arc, sets, at))
+    /// The ids that a field came by.
+    fn marks_of(&self, arc: NodeId) -> Vec<ConjunctMark> {
+        let n = &self[arc];
+        if let Some(work) = n.work {
+            return self[work].marks.clone();
+        }
+        let conjuncts = n.conjuncts.iter().filter(|_| n.plain);
+        conjuncts
+            .map(|c| ConjunctMark {
+                id: c.close.id,
+                embed: c.close.embed,
+                kind: self.kind(Value::Node(arc)),
+                flags: Flags::NONE,
+            })
+            .collect()
+    }
+
+    fn all_satisfied(&mut self, state: WorkId, arc: NodeId, sets: &[RequirementSet]) -> bool {
+        if sets.iter().all(|set| set.ignored || set.removed) {
+            return true;
+        }
+        let marks = self.marks_of(arc);
+        (0..sets.len()).all(|at| {
+            sets[at].ignored || sets[at].removed || self.satisfied(state, &marks, sets, at)
+        })
     }
 
     /// Whether a field shows evidence for one requirement.
-    fn satisfied(&mut self, arc: WorkId, sets: &[RequirementSet], at: usize) -> bool {
+    fn satisfied(
+        &mut self,
+        arc: WorkId,
+        marks: &[ConjunctMark],
+        sets: &[RequirementSet],
+        at: usize,
+    ) -> bool {
         let set = sets[at];
-        let marks = self[arc].marks.clone();
         if marks.iter().any(|mark| self.contains(arc, set.id, mark.id)) {
             return true;
         }
@@ -344,7 +385,7 @@ impl Session<'_> {
                 .any(|mark| self.contains(arc, embed.id, mark.embed));
         }
         let outer = find_set(sets, set.parent);
-        for mark in &marks {
+        for mark in marks {
             if self.contains(arc, embed.id, mark.embed) {
                 continue;
             }
@@ -373,24 +414,40 @@ impl Session<'_> {
         }
         let flat = match self[work].flat_replacements.take() {
             Some(flat) => flat,
-            None => self.flatten_replacements(work),
+            None => self.all_replacements(work),
         };
         let result = contains_by(&self.closings, &flat, node, child, child, 0);
         self[work].flat_replacements = Some(flat);
         result
     }
 
-    fn flatten_replacements(&self, work: WorkId) -> Vec<(u32, u32)> {
-        let mut flat = Vec::new();
-        let mut next = Some(work);
-        while let Some(work) = next {
-            flat.extend(&self[work].replacements);
-            next = self[self[work].node]
-                .parent
-                .and_then(|parent| self[parent].work);
+    /// Works out what is required of a node's fields while those above it are there to ask.
+    pub(crate) fn remember_requirements(&mut self, work: WorkId) {
+        self.requirement_sets(work);
+        self.all_replacements(work);
+    }
+
+    /// The replacements of a node and of all above it, `to` descending. Most nodes have none of their own and share
+    /// those of their parent.
+    fn all_replacements(&mut self, work: WorkId) -> Arc<[(u32, u32)]> {
+        if let Some(known) = &self[work].flat_replacements {
+            return known.clone();
         }
-        flat.sort_by_key(|(_, to)| std::cmp::Reverse(*to));
-        flat
+        let above = self
+            .state_above(self[work].node)
+            .map(|up| self.all_replacements(up));
+        let own = &self[work].replacements;
+        let all = match above {
+            Some(above) if own.is_empty() => above,
+            above => {
+                let mut all: Vec<_> = own.clone();
+                all.extend(above.iter().flat_map(|above| above.iter()));
+                all.sort_by_key(|(_, to)| std::cmp::Reverse(*to));
+                all.into()
+            }
+        };
+        self[work].flat_replacements = Some(all.clone());
+        all
     }
 
     /// What is required of the fields of a node.
@@ -399,7 +456,7 @@ impl Session<'_> {
             return sets.clone();
         }
         let node = self[work].node;
-        let up = self[node].parent.and_then(|parent| self[parent].work);
+        let up = self.state_above(node);
         let mut sets = match up {
             Some(up) if !self[work].drop_parent_sets => self.requirement_sets(up),
             _ => Vec::new(),
@@ -519,8 +576,8 @@ impl Session<'_> {
             }
         }
         let (v, w) = (self[into].node, self[from].node);
-        for at in 0..self[w].arcs.len() {
-            let other = self[w].arcs[at];
+        for at in 0..self[w].arcs().len() {
+            let other = self[w].arcs()[at];
             if let Some(arc) = self.arc(v, self[other].label)
                 && let (Some(into), Some(from)) = (self[arc].work, self[other].work)
             {

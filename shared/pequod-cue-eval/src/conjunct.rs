@@ -6,6 +6,7 @@
 //! with it what its references will see.
 
 use pequod_cue_syntax::Pos;
+use smallvec::SmallVec;
 
 use crate::close::{DefKind, Flags};
 use crate::disjunct::{Arm, DefaultMode, Hole};
@@ -81,10 +82,9 @@ impl Session<'_> {
             }
             Content::Expr(expr) => expr,
         };
-        let program = self.program.clone();
-        match program.expr(expr) {
+        match *self.program.expr(expr) {
             Expr::Open(inner) => {
-                c.elem = Elem::Expr(*inner);
+                c.elem = Elem::Expr(inner);
                 c.close.opened = true;
                 id.opened = true;
                 return self.schedule_conjunct(work, c, id);
@@ -97,7 +97,7 @@ impl Session<'_> {
                     id.from_embed = true;
                     id = self.new_scope(work, Some(expr), id, DefKind::Embedding);
                 }
-                for side in [*x, *y] {
+                for side in [x, y] {
                     let part = Conjunct {
                         env: c.env,
                         elem: Elem::Expr(side),
@@ -109,13 +109,13 @@ impl Session<'_> {
             }
             Expr::Struct(lit) => {
                 self.unshare(work)?;
-                self.schedule_struct(work, c.env, *lit, expr, id)?;
+                self.schedule_struct(work, c.env, lit, expr, id)?;
             }
             Expr::List(_) => {
                 self.unshare(work)?;
                 self.found_content(work, id)?;
                 let env = self.new_env(c.env, node);
-                let pos = Some(program.span(expr).pos());
+                let pos = Some(self.program.span(expr).pos());
                 self.restrict_kind(
                     work,
                     Kind::LIST,
@@ -127,25 +127,25 @@ impl Session<'_> {
                 );
                 self.schedule(TaskKind::List, work, Some(env), Elem::Expr(expr), id)?;
             }
-            Expr::Disjunction { arms, marked } => {
+            Expr::Disjunction { ref arms, marked } => {
                 let arms = arms
                     .iter()
                     .map(|(arm, default)| {
-                        Arm::new(Elem::Expr(*arm), DefaultMode::of(*marked, *default))
+                        Arm::new(Elem::Expr(*arm), DefaultMode::of(marked, *default))
                     })
                     .collect();
-                let pos = Some(program.span(expr).pos());
+                let pos = Some(self.program.span(expr).pos());
                 self.schedule_disjunction(work, c.env, arms, id, pos)?;
                 self.mark_conjunct(work, Kind::TOP, id, Flags::NONE);
             }
-            reference if reference.is_reference() => {
+            ref reference if reference.is_reference() => {
                 self.schedule(TaskKind::Resolve, work, Some(c.env), Elem::Expr(expr), id)?;
             }
-            other => {
+            _ => {
                 self.unshare(work)?;
                 // A call in a cyclic conjunct could go round for ever: it waits for something that
                 // is not cyclic.
-                if let Expr::Call(_, args) = other
+                if let Expr::Call(_, args) = self.program.expr(expr)
                     && id.cycle == CycleKind::Cyclic
                     && !self[work].has_non_cycle
                     && !self[work].has_non_cyclic
@@ -346,13 +346,10 @@ impl Session<'_> {
     }
 
     fn add_shape(&mut self, node: NodeId, shape: Shape) {
-        match self[node]
-            .shapes
-            .iter_mut()
-            .find(|known| known.source == shape.source)
-        {
+        let shapes = &mut self[node].fields_mut().shapes;
+        match shapes.iter_mut().find(|known| known.source == shape.source) {
             Some(known) => known.repeats += 1,
-            None => self[node].shapes.push(shape),
+            None => shapes.push(shape),
         }
     }
 
@@ -743,8 +740,8 @@ impl Session<'_> {
                 )
             }
             Base::Struct => {
-                for at in 0..self[x].arcs.len() {
-                    let arc = self[x].arcs[at];
+                for at in 0..self[x].arcs().len() {
+                    let arc = self[x].arcs()[at];
                     if self[arc].presence != Presence::Member {
                         continue;
                     }
@@ -755,8 +752,8 @@ impl Session<'_> {
                     };
                     self.insert_arc(work, self[arc].label, Presence::Member, c, id)?;
                 }
-                let shapes = self[x].shapes.clone();
-                self[node].shapes.extend(shapes);
+                let shapes: SmallVec<[Shape; 1]> = self[x].shapes().into();
+                self[node].fields_mut().shapes.extend(shapes);
                 Ok(())
             }
             Base::Value(value) => self.insert_value(work, env, value, id, pos),

@@ -116,6 +116,11 @@ impl Session<'_> {
             node: self.underlying(node),
             depth: self[work].depth,
             next: id.refs,
+            first: if id.refs == 0 {
+                expr
+            } else {
+                self.refs[id.refs as usize].first
+            },
         };
         id.refs = self.push_ref(step);
         Ok((id, false))

@@ -9,10 +9,12 @@
 //! Defaults are combined by three states — maybe, yes, no — and by whether all defaults of one
 //! side were dropped.
 
+use std::hash::BuildHasher;
+use std::mem::take;
 use std::sync::Arc;
 
 use pequod_cue_syntax::Pos;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::sched::{Cond, Kind as TaskKind, Mode, State};
 use crate::session::{Close, Conjunct, Elem, Overlay, Run, Session, Status};
@@ -73,6 +75,18 @@ pub struct Arm {
     fault: Option<FaultId>,
 }
 
+impl Hole {
+    /// What the arms died of.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = FaultId> + '_ {
+        self.arms.iter().filter_map(|arm| arm.fault)
+    }
+
+    /// Where it stands.
+    pub(crate) const fn pos(&self) -> Option<Pos> {
+        self.pos
+    }
+}
+
 impl Arm {
     pub(crate) const fn new(elem: Elem, mode: DefaultMode) -> Self {
         Self {
@@ -83,9 +97,46 @@ impl Arm {
     }
 }
 
+/// Arms that are left, none like another.
+#[derive(Default)]
+struct Left {
+    arms: Vec<WorkId>,
+    fields: Vec<Option<FieldsPrint>>,
+}
+
+/// The names of a node's fields as numbers: arms are many, and most that differ differ here.
+#[derive(Debug, Clone, Copy)]
+struct FieldsPrint {
+    finished: bool,
+    /// Of all fields.
+    all: u64,
+    /// Of those that a finished node shows, with how they are there.
+    visible: u64,
+}
+
+impl FieldsPrint {
+    /// Whether two nodes cannot be equal.
+    const fn differ(self, other: Self) -> bool {
+        if self.finished && other.finished {
+            self.visible != other.visible
+        } else {
+            self.all != other.all
+        }
+    }
+}
+
+/// How arms are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// What obviously fails is not tried.
+    Glance,
+    /// All are tried, so that it is known what they die of.
+    Full,
+}
+
 impl Session<'_> {
     pub(crate) fn perform_disjunctions(&mut self, work: WorkId) -> Run<Option<FaultId>> {
-        let mut holes = std::mem::take(&mut self[work].holes);
+        let mut holes = take(&mut self[work].holes);
         let node = self[work].node;
         if !self.init_arcs(node)? {
             return Ok(self.any_fault(work));
@@ -101,7 +152,13 @@ impl Session<'_> {
                 None if at == last => Mode::Finalize,
                 None => Mode::Attempt,
             };
-            let results = self.cross_product(work, &cross, hole, mode)?;
+            let worded = self[work].user_faults.len();
+            let mut results = self.cross_product(work, &cross, hole, mode, Care::Glance)?;
+            if results.is_empty() {
+                // Now it matters what each arm dies of.
+                self[work].user_faults.truncate(worded);
+                results = self.cross_product(work, &cross, hole, mode, Care::Full)?;
+            }
             if results.is_empty() {
                 return Ok(Some(self.disjunction_fault(work, hole)));
             }
@@ -146,8 +203,8 @@ impl Session<'_> {
     /// Starts all fields; false if one is in error.
     fn init_arcs(&mut self, node: NodeId) -> Run<bool> {
         let mut at = 0;
-        while at < self[node].arcs.len() {
-            let arc = self[node].arcs[at];
+        while at < self[node].arcs().len() {
+            let arc = self[node].arcs()[at];
             at += 1;
             let state = self.work(arc)?;
             if state.is_some_and(|work| self[work].faults.is_some()) {
@@ -200,10 +257,11 @@ impl Session<'_> {
         cross: &[WorkId],
         hole: &mut Hole,
         mode: Mode,
+        care: Care,
     ) -> Run<Vec<WorkId>> {
         let now = self.eval_depth;
         let depth = std::mem::replace(&mut self[work].eval_depth, now);
-        let result = self.cross_product_marked(work, cross, hole, mode);
+        let result = self.cross_product_marked(work, cross, hole, mode, care);
         self[work].eval_depth = depth;
         result
     }
@@ -214,6 +272,7 @@ impl Session<'_> {
         cross: &[WorkId],
         hole: &mut Hole,
         mode: Mode,
+        care: Care,
     ) -> Run<Vec<WorkId>> {
         let orig = self[work].node;
         let mut arms = Vec::new();
@@ -222,6 +281,9 @@ impl Session<'_> {
             let node = self[p].node;
             self.init_arcs(node)?;
             for arm in &mut hole.arms {
+                if care == Care::Glance && self.cannot_hold(p, arm.elem) {
+                    continue;
+                }
                 let c = Conjunct {
                     env: hole.env,
                     elem: arm.elem,
@@ -249,7 +311,7 @@ impl Session<'_> {
                 }
             }
         }
-        let mut results = Vec::new();
+        let mut results = Left::default();
         let mut decided = false;
         for r in arms {
             let (own, orig) = (self[r].default_mode, self[r].orig_default_mode);
@@ -267,6 +329,7 @@ impl Session<'_> {
                 self.append_arm(&mut results, x)?;
             }
         }
+        let results = results.arms;
         if decided {
             for r in &results {
                 if self[*r].default_mode == DefaultMode::Maybe {
@@ -287,7 +350,7 @@ impl Session<'_> {
         orig: NodeId,
     ) -> Run<Result<WorkId, FaultId>> {
         self[p].blocking.clear();
-        let blocking = std::mem::take(&mut self.blocking);
+        let blocking = take(&mut self.blocking);
         let orig_base = self[orig].base;
         let redirect = !self[orig].disjunct;
         let (copy, copies) = self.clone_tree(p)?;
@@ -306,6 +369,11 @@ impl Session<'_> {
         }
         self.overlays.pop();
         self.blocking = blocking;
+        match &result {
+            Ok(Ok(_)) => self[p].tried.push(node),
+            Ok(Err(_)) => self.discard(node),
+            Err(_) => {}
+        }
         result
     }
 
@@ -340,8 +408,8 @@ impl Session<'_> {
             return Ok(Some(fault));
         }
         let node = self[work].node;
-        for at in 0..self[node].arcs.len() {
-            let arc = self[node].arcs[at];
+        for at in 0..self[node].arcs().len() {
+            let arc = self[node].arcs()[at];
             if self[arc].presence > crate::kind::Presence::Required || self[arc].label.is_let() {
                 return Ok(None);
             }
@@ -361,58 +429,6 @@ impl Session<'_> {
             .or(self[node].child_faults)
             .or(self[work].faults)
             .or(self.errs)
-    }
-
-    fn disjunction_fault(&mut self, work: WorkId, hole: &Hole) -> FaultId {
-        let mut code = FaultCode::Eval;
-        for arm in &hole.arms {
-            if let Some(fault) = arm.fault {
-                if self[fault].code == FaultCode::User {
-                    continue;
-                }
-                code = code.max(self[fault].code);
-                self[work].disjunct_faults.push(fault);
-            }
-        }
-        let fault = self.empty_disjunction(work, code, hole.pos);
-        self[fault].code = code;
-        fault
-    }
-
-    fn empty_disjunction(&mut self, work: WorkId, code: FaultCode, pos: Option<Pos>) -> FaultId {
-        let node = self[work].node;
-        let users = self[work].user_faults.clone();
-        if !users.is_empty() {
-            let mut all = None;
-            for fault in users {
-                all = self.combine(all, Some(fault));
-            }
-            if let Some(fault) = all {
-                let problems = self[fault].problems.clone();
-                let copy = self.new_fault(code, "", [], pos, Some(node));
-                self[copy].problems = problems;
-                return copy;
-            }
-        }
-        let mut children = self[work].disjunct_faults.clone();
-        children.dedup();
-        if let [only] = children.as_slice() {
-            let problems = self[*only].problems.clone();
-            let copy = self.new_fault(code, "", [], pos, Some(node));
-            self[copy].problems = problems;
-            return copy;
-        }
-        let count = children.len() as u64;
-        let fault = self.new_fault(
-            code,
-            "{} errors in empty disjunction",
-            [Arg::Count(count)],
-            None,
-            Some(node),
-        );
-        let problem = self[fault].problems[0] as usize;
-        self.problems[problem].children = children;
-        fault
     }
 
     /// The arms that are left become the node's value.
@@ -494,12 +510,19 @@ impl Session<'_> {
     }
 
     /// Adds an arm unless it equals one that is there.
-    fn append_arm(&mut self, arms: &mut Vec<WorkId>, x: WorkId) -> Run<()> {
+    fn append_arm(&mut self, left: &mut Left, x: WorkId) -> Run<()> {
         let nv = self.deref(self[x].node);
         let value = self.arm_value(nv, x)?;
-        for other in arms.clone() {
+        let fields = self.fields_print(x);
+        for at in 0..left.arms.len() {
+            let other = left.arms[at];
             if other == x {
                 return Ok(());
+            }
+            if let (Some(a), Some(b)) = (fields, left.fields[at])
+                && a.differ(b)
+            {
+                continue;
             }
             let ov = self.deref(self[other].node);
             let same = if self[ov].status != Status::Final || self[nv].status != Status::Final {
@@ -530,8 +553,32 @@ impl Session<'_> {
                 return Ok(());
             }
         }
-        arms.push(x);
+        left.arms.push(x);
+        left.fields.push(fields);
         Ok(())
+    }
+
+    /// What the fields of an arm are called; none if it stands for another node.
+    fn fields_print(&self, arm: WorkId) -> Option<FieldsPrint> {
+        let node = self[arm].node;
+        if self.deref(node) != node {
+            return None;
+        }
+        let mut print = FieldsPrint {
+            finished: self[node].status == Status::Final,
+            all: 0,
+            visible: 0,
+        };
+        for arc in self[node].arcs() {
+            let n = &self[*arc];
+            let name = FxBuildHasher.hash_one(n.label);
+            print.all = print.all.wrapping_add(name);
+            if n.presence <= crate::kind::Presence::Optional {
+                let seen = FxBuildHasher.hash_one((n.label, n.presence));
+                print.visible = print.visible.wrapping_add(seen);
+            }
+        }
+        Some(print)
     }
 
     fn arm_value(&mut self, node: NodeId, work: WorkId) -> Run<Base> {
@@ -568,6 +615,7 @@ impl Session<'_> {
                     && let Some(state) = self[after].work
                 {
                     self[task].waits_for = Some(state);
+                    self[task].waited = true;
                     self[state].blocking.push(task);
                     self.blocking.push(task);
                     let cond = self[task].wait_cond;
@@ -597,10 +645,16 @@ impl Session<'_> {
         }
         self.step()?;
         let mut node = self[x].clone();
-        let arcs = std::mem::take(&mut node.arcs);
-        node.arc_index = None;
-        let patterns = std::mem::take(&mut node.patterns);
+        let (arcs, patterns) = match node.fields.as_deref_mut() {
+            Some(fields) => {
+                fields.index.clear();
+                (take(&mut fields.arcs), take(&mut fields.patterns))
+            }
+            None => Default::default(),
+        };
         let state = node.work.take();
+        let settled = take(&mut node.settled);
+        node.underlying = (state.is_some() || settled).then(|| self[x].underlying.unwrap_or(x));
         let v = self.new_node(node);
         map.insert(x, v);
         for arc in arcs {
@@ -610,7 +664,7 @@ impl Session<'_> {
         }
         for mut pattern in patterns {
             pattern.constraint = self.clone_node(pattern.constraint, map, tasks)?;
-            self[v].patterns.push(pattern);
+            self[v].fields_mut().patterns.push(pattern);
         }
         if let Some(state) = state {
             let copy = self.clone_work(state, v, tasks);
@@ -631,13 +685,14 @@ impl Session<'_> {
         copy.cyclic = Vec::new();
         copy.post_checks = Vec::new();
         copy.disjuncts = Vec::new();
+        copy.tried = Vec::new();
         copy.disjunct_faults = Vec::new();
         copy.user_faults = Vec::new();
         copy.has_disjunction = false;
         copy.sets = None;
         copy.parent = None;
         copy.copies = None;
-        let old_tasks = std::mem::take(&mut copy.tasks);
+        let old_tasks = take(&mut copy.tasks);
         self[n].blocking.clear();
         for t in old_tasks {
             let state = self[t].state;
@@ -658,8 +713,7 @@ impl Session<'_> {
             if state == State::Running {
                 task.state = State::Ready;
             }
-            let id = TaskId(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX));
-            self.tasks.push(task);
+            let id = self.new_task(task);
             copy.tasks.push(id);
             tasks.push(id);
         }

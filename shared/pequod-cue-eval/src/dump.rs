@@ -63,7 +63,7 @@ fn visit(
     let _ = s.finalize(node);
     let target = s.deref(node);
     nodes.push(describe(evaluation, node, path.to_owned(), presence));
-    let arcs = evaluation.session().nodes[target.at()].arcs.clone();
+    let arcs = evaluation.session().nodes[target.at()].arcs().to_vec();
     for arc in &arcs {
         let s = evaluation.session();
         let label = s[*arc].label;
@@ -114,7 +114,7 @@ fn describe(
         found.kind = Kind::BOTTOM.to_string();
         found.fault = Some(s[fault].code);
         if let Some(problem) = s[fault].problems.first() {
-            let problem = &s.problems[*problem as usize];
+            let problem = &s.problems[s.telling(*problem) as usize];
             let path = problem
                 .node
                 .or(s[fault].node)

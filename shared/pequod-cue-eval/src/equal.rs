@@ -94,8 +94,8 @@ impl Session<'_> {
         let counts = |s: &Self, arc: NodeId| {
             (!flags.regular() || s[arc].label.is_regular()) && s[arc].presence <= limit
         };
-        for at in 0..self[x].arcs.len() {
-            let arc = self[x].arcs[at];
+        for at in 0..self[x].arcs().len() {
+            let arc = self[x].arcs()[at];
             if !counts(self, arc) {
                 continue;
             }
@@ -104,8 +104,8 @@ impl Session<'_> {
                 _ => return Ok(false),
             }
         }
-        for at in 0..self[y].arcs.len() {
-            let arc = self[y].arcs[at];
+        for at in 0..self[y].arcs().len() {
+            let arc = self[y].arcs()[at];
             if counts(self, arc)
                 && self
                     .arc(x, self[arc].label)
@@ -223,13 +223,13 @@ impl Session<'_> {
                 _ => return Ok(false),
             },
         };
-        if !self.equal_states(wx, wy)? || self[x].patterns.len() != self[y].patterns.len() {
+        if !self.equal_states(wx, wy)? || self[x].patterns().len() != self[y].patterns().len() {
             return Ok(false);
         }
-        for at in 0..self[x].patterns.len() {
+        for at in 0..self[x].patterns().len() {
             let (a, b) = (
-                self[x].patterns[at].constraint,
-                self[y].patterns[at].constraint,
+                self[x].patterns()[at].constraint,
+                self[y].patterns()[at].constraint,
             );
             self.finalize(a)?;
             self.finalize(b)?;
@@ -237,11 +237,11 @@ impl Session<'_> {
                 return Ok(false);
             }
         }
-        if self[x].arcs.len() != self[y].arcs.len() {
+        if self[x].arcs().len() != self[y].arcs().len() {
             return Ok(false);
         }
-        for at in 0..self[x].arcs.len() {
-            let arc = self[x].arcs[at];
+        for at in 0..self[x].arcs().len() {
+            let arc = self[x].arcs()[at];
             match self.arc(y, self[arc].label) {
                 Some(other) if self.deeper(|s| s.equal_partial(arc, other))? => {}
                 _ => return Ok(false),

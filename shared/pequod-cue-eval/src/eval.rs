@@ -73,19 +73,19 @@ impl Session<'_> {
         mode: Mode,
         concrete: bool,
     ) -> Run<(Option<Value>, Close)> {
-        let program = self.program.clone();
-        match program.expr(expr) {
-            Expr::Value(value) => Ok((Some(*value), self.close)),
+        match *self.program.expr(expr) {
+            Expr::Value(value) => Ok((Some(value), self.close)),
             Expr::Open(inner) => {
-                let (value, mut close) = self.eval_close(*inner, cond, mode, concrete)?;
+                let (value, mut close) = self.eval_close(inner, cond, mode, concrete)?;
                 close.opened = true;
                 Ok((value, close))
             }
-            reference if reference.is_reference() => {
+            ref reference if reference.is_reference() => {
                 self.eval_reference(expr, cond, mode, concrete)
             }
-            other => {
-                let value = self.eval_operation(expr, other, cond, mode)?;
+            _ => {
+                let program = self.program.clone();
+                let value = self.eval_operation(expr, program.expr(expr), cond, mode)?;
                 Ok((value, self.close))
             }
         }
@@ -194,7 +194,7 @@ impl Session<'_> {
             && let Some(task) = self.current_task()
         {
             let work = self[task].work;
-            self[work].deferred.push(state);
+            self[work].deferred.push(arc);
         }
         Ok((value, self.close))
     }

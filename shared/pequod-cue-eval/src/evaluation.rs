@@ -277,7 +277,7 @@ impl Evaluation {
                 return;
             }
         }
-        for arc in &session[target].arcs {
+        for arc in session[target].arcs() {
             let label = session[*arc].label;
             let presence = session[*arc].presence;
             if presence == Presence::Required && concrete_here {
@@ -310,7 +310,7 @@ impl Evaluation {
         let session = &self.session;
         let data = &session[fault];
         for problem in &data.problems {
-            let problem = &session.problems[*problem as usize];
+            let problem = &session.problems[session.telling(*problem) as usize];
             let mut places: Vec<Place> = Vec::new();
             for pos in problem.pos.iter().chain(&problem.others) {
                 if let Some(place) = self.place(*pos)
@@ -433,9 +433,9 @@ impl Evaluation {
         // Arms of disjunctions read on behalf of the node they stand for.
         let mut arms: std::collections::HashMap<NodeId, Vec<NodeId>> =
             std::collections::HashMap::new();
-        for work in &session.works {
-            if work.node != work.underlying {
-                arms.entry(work.underlying).or_default().push(work.node);
+        for (at, copy) in session.nodes.iter().enumerate() {
+            if let Some(underlying) = copy.underlying {
+                arms.entry(underlying).or_default().push(NodeId::next(at));
             }
         }
         let mut seen = HashSet::new();
@@ -446,7 +446,7 @@ impl Evaluation {
             }
             let n = &session[node];
             queue.extend(
-                n.arcs
+                n.arcs()
                     .iter()
                     .copied()
                     .filter(|arc| session[*arc].parent == Some(node) || n.dynamic),

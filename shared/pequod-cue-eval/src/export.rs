@@ -6,6 +6,7 @@ use pequod_cue_num::Decimal;
 use rustc_hash::FxHashSet;
 
 use crate::kind::{Kind, Label, LabelKind, Presence};
+use crate::order::Orders;
 use crate::session::{Run, Session, Shape, ShapeSource};
 use crate::value::{Arg, Base, FaultCode, FaultId, NodeId, Value};
 
@@ -122,7 +123,7 @@ impl Session<'_> {
                 return Ok(());
             }
         }
-        let arcs = self[x].arcs.clone();
+        let arcs = self[x].arcs().to_vec();
         for arc in arcs {
             let label = self[arc].label;
             if self[arc].presence == Presence::Required && check.complete && regular {
@@ -191,74 +192,105 @@ impl Session<'_> {
 
     /// A validated node as JSON.
     pub fn json_text(&self, node: NodeId, pretty: bool) -> String {
-        let mut out = String::new();
-        self.json_into(node, pretty.then_some(0), &mut out);
-        out
+        let mut writer = Writer {
+            session: self,
+            orders: Orders::default(),
+            out: String::new(),
+        };
+        writer.value(node, pretty.then_some(0));
+        writer.out
     }
+}
 
-    fn json_into(&self, node: NodeId, indent: Option<usize>, out: &mut String) {
-        let node = self.with_default(node);
-        let value = match self[node].base {
+/// Writes JSON.
+struct Writer<'a> {
+    session: &'a Session<'a>,
+    orders: Orders,
+    out: String,
+}
+
+impl Writer<'_> {
+    fn value(&mut self, node: NodeId, indent: Option<usize>) {
+        let session = self.session;
+        let node = session.with_default(node);
+        let value = match session[node].base {
             Base::Struct => {
-                let arcs = self.output_arcs(node);
-                self.json_items(&arcs, true, indent, out);
+                let labels = session.known_order(node, &mut self.orders);
+                let present = |arc: &NodeId| session[*arc].presence == Presence::Member;
+                let arcs = labels
+                    .iter()
+                    .filter(|label| label.is_string())
+                    .filter_map(|label| session.arc(node, *label))
+                    .filter(present);
+                self.items(arcs, true, indent);
                 return;
             }
             Base::List { .. } => {
-                let elements = self.elements(node);
-                self.json_items(&elements, false, indent, out);
+                let elements = session[node].arcs().iter().copied();
+                let elements = elements.filter(|arc| session[*arc].label.is_index());
+                self.items(elements, false, indent);
                 return;
             }
-            _ => self.final_value(node),
+            _ => session.final_value(node),
         };
+        let out = &mut self.out;
         match value {
             Some(Value::Bool(value)) => out.push_str(if value { "true" } else { "false" }),
-            Some(Value::Str(sym)) => json_string(self.text(sym), out),
+            Some(Value::Str(sym)) => json_string(session.text(sym), out),
             Some(Value::Bytes(id)) => {
                 out.push('"');
-                base64(&self.bytes[id.at()], out);
+                base64(&session.bytes[id.at()], out);
                 out.push('"');
             }
             Some(value @ (Value::Int(_) | Value::Num(_))) => {
-                if let Some(decimal) = self.decimal(value) {
+                if let Value::Int(small) = value {
+                    // Writing to a String cannot fail.
+                    let _ = write!(out, "{small}");
+                } else if let Some(decimal) = session.decimal(value) {
                     out.push_str(&decimal.to_string());
                 }
             }
-            Some(Value::Node(inner)) if inner != node => self.json_into(inner, indent, out),
+            Some(Value::Node(inner)) if inner != node => self.value(inner, indent),
             _ => out.push_str("null"),
         }
     }
 
-    fn json_items(&self, arcs: &[NodeId], fields: bool, indent: Option<usize>, out: &mut String) {
+    fn items(&mut self, arcs: impl Iterator<Item = NodeId>, fields: bool, indent: Option<usize>) {
         let (open, close) = if fields { ('{', '}') } else { ('[', ']') };
-        out.push(open);
+        self.out.push(open);
         let deeper = indent.map(|indent| indent + 4);
-        let newline = |indent: Option<usize>, out: &mut String| {
-            if let Some(indent) = indent {
-                out.push('\n');
-                out.extend(std::iter::repeat_n(' ', indent));
+        let mut any = false;
+        for arc in arcs {
+            if any {
+                self.out.push(',');
             }
-        };
-        for (at, arc) in arcs.iter().enumerate() {
-            if at > 0 {
-                out.push(',');
-            }
-            newline(deeper, out);
+            any = true;
+            self.line(deeper);
             if fields {
-                json_string(&self.label_text(self[*arc].label), out);
-                out.push(':');
-                if indent.is_some() {
-                    out.push(' ');
+                let label = self.session[arc].label;
+                match self.session.name_of(label) {
+                    Some(name) => json_string(name, &mut self.out),
+                    None => json_string(&self.session.label_text(label), &mut self.out),
                 }
+                self.out.push_str(if indent.is_some() { ": " } else { ":" });
             }
-            self.json_into(*arc, deeper, out);
+            self.value(arc, deeper);
         }
-        if !arcs.is_empty() {
-            newline(indent, out);
+        if any {
+            self.line(indent);
         }
-        out.push(close);
+        self.out.push(close);
     }
 
+    fn line(&mut self, indent: Option<usize>) {
+        if let Some(indent) = indent {
+            self.out.push('\n');
+            self.out.extend(std::iter::repeat_n(' ', indent));
+        }
+    }
+}
+
+impl Session<'_> {
     // Data in.
 
     /// Data as a finished node.
@@ -291,7 +323,7 @@ impl Session<'_> {
                     self[arc].parent = Some(node);
                     self.push_arc(node, arc);
                 }
-                self[node].shapes.push(Shape {
+                self[node].fields_mut().shapes.push(Shape {
                     source: ShapeSource::Data(node),
                     comp: 0,
                     repeats: 0,
@@ -315,6 +347,16 @@ impl Session<'_> {
 
 fn json_string(text: &str, out: &mut String) {
     out.push('"');
+    let plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\' && *byte < 0x80;
+    if text.as_bytes().iter().all(plain) {
+        out.push_str(text);
+    } else {
+        json_chars(text, out);
+    }
+    out.push('"');
+}
+
+fn json_chars(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),
@@ -332,7 +374,6 @@ fn json_string(text: &str, out: &mut String) {
             c => out.push(c),
         }
     }
-    out.push('"');
 }
 
 pub(crate) fn base64(bytes: &[u8], out: &mut String) {

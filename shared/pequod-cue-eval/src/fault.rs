@@ -55,7 +55,7 @@ impl Session<'_> {
     }
 
     fn push_fault(&mut self, fault: Fault) -> FaultId {
-        let id = FaultId(u32::try_from(self.faults.len()).unwrap_or(u32::MAX));
+        let id = FaultId::next(self.faults.len());
         self.faults.push(fault);
         id
     }

@@ -125,7 +125,7 @@ impl Session<'_> {
         if !self.is_concrete(Value::Node(node)) || self.fault_of(node).is_some() {
             return false;
         }
-        self[node].arcs.iter().all(|arc| {
+        self[node].arcs().iter().all(|arc| {
             !self[*arc].label.is_regular()
                 || self[*arc].presence != Presence::Member
                 || self.is_recursively_concrete(*arc)
@@ -228,6 +228,15 @@ impl Session<'_> {
         }
     }
 
+    /// The name that a label is, if it is one.
+    pub(crate) fn name_of(&self, label: Label) -> Option<&str> {
+        let named = !matches!(
+            label.kind(),
+            LabelKind::Index | LabelKind::Let | LabelKind::None
+        );
+        named.then(|| &**self.text(Sym(label.index())))
+    }
+
     /// A label as text.
     pub(crate) fn label_text(&self, label: Label) -> String {
         match label.kind() {
@@ -265,11 +274,14 @@ impl Session<'_> {
             self.adopt(result, label, *value);
         }
         let source = crate::session::ShapeSource::Data(result);
-        self[result].shapes.push(crate::session::Shape {
-            source,
-            comp: 0,
-            repeats: 0,
-        });
+        self[result]
+            .fields_mut()
+            .shapes
+            .push(crate::session::Shape {
+                source,
+                comp: 0,
+                repeats: 0,
+            });
         Value::Node(result)
     }
 
@@ -301,11 +313,11 @@ impl Session<'_> {
             Value::Node(other) => {
                 let mut copy = self[other].clone();
                 copy.work = None;
+                copy.underlying = None;
                 if copy.status != Status::Final {
                     copy.status = Status::Fresh;
                     copy.base = Base::None;
-                    copy.arcs = Vec::new();
-                    copy.arc_index = None;
+                    copy.clear_arcs();
                 }
                 self.new_node(copy)
             }

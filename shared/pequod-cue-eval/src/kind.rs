@@ -148,6 +148,11 @@ impl Label {
         Self(((kind as u32) << 29) | (index & Self::MASK))
     }
 
+    /// As a number.
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+
     /// Which kind of label.
     pub const fn kind(self) -> LabelKind {
         match self.0 >> 29 {

@@ -52,7 +52,7 @@ fn len(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
                 call.session.elements(node).len()
             } else {
                 let mut count = 0;
-                for arc in call.session[node].arcs.clone() {
+                for arc in call.session[node].arcs().to_vec() {
                     if call.session[arc].label.is_string() && call.session.is_there(arc)? {
                         count += 1;
                     }

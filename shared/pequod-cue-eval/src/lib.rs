@@ -13,12 +13,13 @@
 //! | --- | --- |
 //! | `compile`, `scope`, `program` | from the tree to flat expressions |
 //! | `session`, `value`, `kind` | the arena and what lives in it |
-//! | `sched`, `tasks` | which piece of evaluation runs when, and what each does |
+//! | `fields` | arcs, constraints, literals of a struct |
+//! | `sched`, `tasks`, `spare` | which piece of evaluation runs when, and what each does |
 //! | `conjunct`, `arcs`, `unify`, `share` | bringing conjuncts together into a node |
 //! | `eval`, `lookup`, `ops` | expressions, fields, operators |
 //! | `close` | which fields are allowed |
 //! | `cycle` | what may refer to itself |
-//! | `disjunct`, `equal` | arms, copies, defaults |
+//! | `disjunct`, `glance`, `arms`, `equal` | arms, copies, defaults |
 //! | `fault`, `print` | errors and their texts |
 //! | `export`, `order` | validation, JSON, the order of fields |
 //! | `builtin`, `call`, `language`, `validator` | functions: what they see, how they are called, those of the language |
@@ -37,6 +38,7 @@
 
 mod accept;
 mod arcs;
+mod arms;
 mod budget;
 mod builtin;
 mod call;
@@ -52,6 +54,8 @@ mod eval;
 mod evaluation;
 mod export;
 mod fault;
+mod fields;
+mod glance;
 mod inspect;
 mod kind;
 mod language;
@@ -64,6 +68,7 @@ mod sched;
 mod scope;
 mod session;
 mod share;
+mod spare;
 mod tasks;
 mod unify;
 mod validator;

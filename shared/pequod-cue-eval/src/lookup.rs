@@ -308,14 +308,14 @@ impl Session<'_> {
             });
         }
         let kind = self.kind(Value::Node(node));
-        if !kind.meets(Kind::STRUCT) && (!kind.is_bottom() || self[node].shapes.is_empty()) {
+        if !kind.meets(Kind::STRUCT) && (!kind.is_bottom() || self[node].shapes().is_empty()) {
             return Ok(false);
         }
         if self.is_open_struct(node) || self.arc(node, label).is_some() {
             return Ok(true);
         }
-        for at in 0..self[node].patterns.len() {
-            let filter = self[node].patterns[at].filter;
+        for at in 0..self[node].patterns().len() {
+            let filter = self[node].patterns()[at].filter;
             if self.matches(filter, label)? {
                 return Ok(true);
             }
@@ -326,7 +326,7 @@ impl Session<'_> {
     /// The elements of a list.
     pub(crate) fn elements(&self, node: NodeId) -> Vec<NodeId> {
         self[node]
-            .arcs
+            .arcs()
             .iter()
             .copied()
             .filter(|arc| self[*arc].label.is_index())

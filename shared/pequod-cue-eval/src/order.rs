@@ -7,7 +7,8 @@
 //! are sorted topologically, ties by name.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
+use std::rc::Rc;
 
 use pequod_cue_syntax::Pos;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -58,20 +59,81 @@ impl Graph {
     }
 }
 
+/// Orders that were worked out, by what they depend on: structs made of the same literals in the same way are many.
+#[derive(Debug, Default)]
+pub(crate) struct Orders(FxHashMap<Vec<u32>, Rc<[Label]>>);
+
 impl Session<'_> {
+    /// The labels of a struct in output order, worked out once for structs made alike.
+    pub(crate) fn known_order(&self, node: NodeId, orders: &mut Orders) -> Rc<[Label]> {
+        if let Some(labels) = self.order_of_one_literal(node) {
+            return labels.into();
+        }
+        let Some(key) = self.made_of(node) else {
+            return self.ordered_labels(node).into();
+        };
+        if let Some(known) = orders.0.get(&key) {
+            return known.clone();
+        }
+        let labels: Rc<[Label]> = self.ordered_labels(node).into();
+        orders.0.insert(key, labels.clone());
+        labels
+    }
+
+    /// Everything that the order of a struct's fields depends on; none if that is more than literals.
+    fn made_of(&self, node: NodeId) -> Option<Vec<u32>> {
+        let mut key = Vec::new();
+        let mut comps: Vec<u32> = Vec::new();
+        for shape in self[node].shapes() {
+            let ShapeSource::Lit(lit) = shape.source else {
+                return None;
+            };
+            let comp = match comps.iter().position(|comp| *comp == shape.comp) {
+                _ if shape.comp == 0 => 0,
+                Some(at) => at + 1,
+                None => {
+                    comps.push(shape.comp);
+                    comps.len()
+                }
+            };
+            key.extend([lit.0, u32::try_from(comp).ok()?, shape.repeats]);
+        }
+        key.push(u32::MAX);
+        for c in &self[node].conjuncts {
+            if let crate::conjunct::Content::Expr(expr) = self.content(c.elem) {
+                key.push(expr.0);
+            }
+        }
+        for arc in self[node].arcs() {
+            key.extend([u32::MAX, self[*arc].label.bits()]);
+            for c in &self[*arc].conjuncts {
+                let Elem::Decl(decl) = c.elem else { continue };
+                if matches!(self.program.decl(decl), Decl::Dynamic { .. }) {
+                    return None;
+                }
+                key.extend([
+                    decl.0,
+                    self.refs[c.close.refs as usize].first.0,
+                    c.close.refs.min(1),
+                ]);
+            }
+        }
+        Some(key)
+    }
+
     /// The labels of a struct in output order.
     pub(crate) fn ordered_labels(&self, node: NodeId) -> Vec<Label> {
         if let Some(labels) = self.order_of_one_literal(node) {
             return labels;
         }
         let mut graph = Graph::default();
-        let mut dynamic: FxHashMap<DeclId, Vec<Label>> = FxHashMap::default();
-        for arc in &self[node].arcs {
+        let mut dynamic: FxHashMap<DeclId, VecDeque<Label>> = FxHashMap::default();
+        for arc in self[node].arcs() {
             for c in &self[*arc].conjuncts {
                 if let Elem::Decl(decl) = c.elem
                     && matches!(self.program.decl(decl), Decl::Dynamic { .. })
                 {
-                    dynamic.entry(decl).or_default().push(self[*arc].label);
+                    dynamic.entry(decl).or_default().push_back(self[*arc].label);
                 }
             }
         }
@@ -117,28 +179,28 @@ impl Session<'_> {
     /// The common case: one literal says it all.
     fn order_of_one_literal(&self, node: NodeId) -> Option<Vec<Label>> {
         let n = &self[node];
-        if n.arcs.len() < 2 {
-            return Some(n.arcs.iter().map(|arc| self[*arc].label).collect());
+        if n.arcs().len() < 2 {
+            return Some(n.arcs().iter().map(|arc| self[*arc].label).collect());
         }
         let [
             Shape {
                 source, repeats: 0, ..
             },
-        ] = n.shapes.as_slice()
+        ] = n.shapes()
         else {
             return n
-                .shapes
+                .shapes()
                 .is_empty()
-                .then(|| n.arcs.iter().map(|arc| self[*arc].label).collect())
+                .then(|| n.arcs().iter().map(|arc| self[*arc].label).collect())
                 .filter(|_| n.data);
         };
-        let mut labels = Vec::with_capacity(n.arcs.len());
+        let mut labels = Vec::with_capacity(n.arcs().len());
         let mut seen = FxHashSet::default();
         match source {
             ShapeSource::Data(data) => {
                 labels.extend(
                     self[*data]
-                        .arcs
+                        .arcs()
                         .iter()
                         .map(|arc| self[*arc].label)
                         .filter(|l| seen.insert(*l)),
@@ -158,20 +220,20 @@ impl Session<'_> {
                 }
             }
         }
-        for arc in &n.arcs {
+        for arc in n.arcs() {
             let label = self[*arc].label;
             if label.is_let() && seen.insert(label) {
                 labels.push(label);
             }
         }
-        (labels.len() == n.arcs.len()).then_some(labels)
+        (labels.len() == n.arcs().len()).then_some(labels)
     }
 
     fn analyse(&self, node: NodeId, graph: &mut Graph) -> Vec<Meta> {
         let mut metas = Vec::new();
         let mut by_key: FxHashMap<Key, Vec<usize>> = FxHashMap::default();
         let mut to_inspect = Vec::new();
-        for shape in &self[node].shapes {
+        for shape in self[node].shapes() {
             let at = metas.len();
             let pos = match shape.source {
                 ShapeSource::Data(_) => None,
@@ -193,7 +255,7 @@ impl Session<'_> {
                 explicit: false,
             });
         }
-        for arc in &self[node].arcs {
+        for arc in self[node].arcs() {
             graph.node(self[*arc].label);
             for c in &self[*arc].conjuncts {
                 let Elem::Decl(decl) = c.elem else { continue };
@@ -206,14 +268,10 @@ impl Session<'_> {
                     }
                 }
                 // The reference that brought the struct in, from the outside, decides its place.
-                let mut step = c.close.refs;
-                if step == 0 {
+                if c.close.refs == 0 {
                     continue;
                 }
-                while self.refs[step as usize].next != 0 {
-                    step = self.refs[step as usize].next;
-                }
-                let reference = self.refs[step as usize].expr;
+                let reference = self.refs[c.close.refs as usize].first;
                 let known = by_key.entry(self.key_of(reference)).or_default();
                 for at in found {
                     if !known.contains(&at) {
@@ -267,7 +325,7 @@ impl Session<'_> {
         metas: &[Meta],
         mut previous: Vec<Label>,
         graph: &mut Graph,
-        dynamic: &mut FxHashMap<DeclId, Vec<Label>>,
+        dynamic: &mut FxHashMap<DeclId, VecDeque<Label>>,
     ) -> Vec<Label> {
         let meta = &metas[at];
         let mut place = |label: Label, previous: &mut Vec<Label>| {
@@ -292,7 +350,7 @@ impl Session<'_> {
         };
         match meta.shape.source {
             ShapeSource::Data(data) => {
-                for arc in &self[data].arcs {
+                for arc in self[data].arcs() {
                     place(self[*arc].label, &mut previous);
                 }
             }
@@ -302,9 +360,8 @@ impl Session<'_> {
                         Decl::Field { label, .. } => place(*label, &mut previous),
                         Decl::Dynamic { .. } => {
                             if let Some(labels) = dynamic.get_mut(decl)
-                                && !labels.is_empty()
+                                && let Some(label) = labels.pop_front()
                             {
-                                let label = labels.remove(0);
                                 place(label, &mut previous);
                             }
                         }
@@ -370,7 +427,7 @@ impl Session<'_> {
 fn batches(
     session: &Session<'_>,
     metas: &mut [Meta],
-    dynamic: &FxHashMap<DeclId, Vec<Label>>,
+    dynamic: &FxHashMap<DeclId, VecDeque<Label>>,
 ) -> Vec<Vec<usize>> {
     let has_dynamic = |m: &Meta| match m.shape.source {
         ShapeSource::Lit(lit) => session.program.structs[lit.at()]

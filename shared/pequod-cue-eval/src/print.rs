@@ -132,29 +132,53 @@ impl Session<'_> {
                 }
                 out.push(']');
             }
-            Base::Struct => {
-                out.push('{');
-                let mut first = true;
-                for arc in &self[node].arcs {
-                    let n = &self[*arc];
-                    if n.label.is_let() || n.presence > Presence::Optional {
-                        continue;
-                    }
-                    if !first {
-                        out.push(',');
-                    }
-                    first = false;
-                    out.push_str(&self.shown_label(n.label));
-                    out.push_str(match n.presence {
-                        Presence::Required => "!:",
-                        Presence::Optional => "?:",
-                        _ => ":",
-                    });
-                    self.show_node(*arc, depth, out);
-                }
-                out.push('}');
-            }
+            Base::Struct => self.show_fields(node, depth, out),
         }
+    }
+
+    /// What a node consists of, whatever was found to be wrong with it.
+    fn show_content(&self, node: NodeId, depth: u32, out: &mut String) {
+        let node = self.deref(node);
+        let n = &self[node];
+        if !matches!(n.base, Base::Value(Value::Fault(_))) {
+            self.show_node(node, depth, out);
+        } else if n.arcs().iter().any(|arc| self[*arc].label.is_index()) {
+            out.push('[');
+            for (at, element) in self.elements(node).into_iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                self.show_content(element, depth, out);
+            }
+            out.push(']');
+        } else if !n.shapes().is_empty() {
+            self.show_fields(node, depth, out);
+        } else {
+            out.push_str("_|_");
+        }
+    }
+
+    fn show_fields(&self, node: NodeId, depth: u32, out: &mut String) {
+        out.push('{');
+        let mut first = true;
+        for arc in self[node].arcs() {
+            let n = &self[*arc];
+            if n.label.is_let() || n.presence > Presence::Optional {
+                continue;
+            }
+            if !first {
+                out.push(',');
+            }
+            first = false;
+            out.push_str(&self.shown_label(n.label));
+            out.push_str(match n.presence {
+                Presence::Required => "!:",
+                Presence::Optional => "?:",
+                _ => ":",
+            });
+            self.show_node(*arc, depth, out);
+        }
+        out.push('}');
     }
 
     pub(crate) fn show_validator(&self, id: ValidatorId) -> String {
@@ -195,8 +219,10 @@ impl Session<'_> {
                 Some(Arg::Text(text)) => out.push_str(text),
                 Some(Arg::Op(op)) => out.push_str(op.as_str()),
                 Some(Arg::Count(count)) => {
-                    let _ = write!(out, "{count}");
+                    let below = self.count_below(problem).map(|count| count as u64);
+                    let _ = write!(out, "{}", below.unwrap_or(*count));
                 }
+                Some(Arg::Content(node)) => self.show_content(*node, DEPTH, &mut out),
                 None => {}
             }
             rest = after;

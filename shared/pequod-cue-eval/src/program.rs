@@ -309,8 +309,16 @@ impl Names {
         if let Some(sym) = self.find(text) {
             return sym;
         }
+        self.add(text.into(), offset)
+    }
+
+    /// Interns a text without copying it.
+    pub(crate) fn intern_shared(&mut self, text: &Arc<str>) -> Sym {
+        self.find(text).unwrap_or_else(|| self.add(text.clone(), 0))
+    }
+
+    fn add(&mut self, text: Arc<str>, offset: usize) -> Sym {
         let id = u32::try_from(self.texts.len() + offset).unwrap_or(u32::MAX);
-        let text: Arc<str> = text.into();
         self.texts.push(text.clone());
         self.index.insert(text, id);
         Sym(id)

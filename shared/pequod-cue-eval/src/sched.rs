@@ -166,6 +166,10 @@ pub enum State {
 
 /// A piece of evaluation.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent marks of one task"
+)]
 pub struct Task {
     pub(crate) kind: Kind,
     pub(crate) state: State,
@@ -178,6 +182,8 @@ pub struct Task {
     /// Run again: it had no effect yet.
     pub(crate) retry: bool,
     pub(crate) waits_for: Option<WorkId>,
+    /// It was once on a waiting list, where it may still be.
+    pub(crate) waited: bool,
     pub(crate) wait_cond: Cond,
     pub(crate) fault: Option<FaultId>,
     pub(crate) work: WorkId,
@@ -195,9 +201,7 @@ impl Session<'_> {
         elem: Elem,
         close: Close,
     ) -> Run<()> {
-        let id = TaskId(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX));
-        self.meter.charge_bytes(size_of::<Task>());
-        self.tasks.push(Task {
+        let id = self.new_task(Task {
             kind,
             state: State::Ready,
             completes: kind.completes(),
@@ -205,6 +209,7 @@ impl Session<'_> {
             inserting: false,
             retry: false,
             waits_for: None,
+            waited: false,
             wait_cond: Cond::NONE,
             fault: None,
             work,
@@ -235,6 +240,17 @@ impl Session<'_> {
             self[work].tasks.push(id);
         }
         Ok(())
+    }
+
+    pub(crate) fn new_task(&mut self, task: Task) -> TaskId {
+        if let Some(id) = self.spare.tasks.pop() {
+            self[id] = task;
+            return id;
+        }
+        self.meter.charge_bytes(size_of::<Task>());
+        let id = TaskId::next(self.tasks.len());
+        self.tasks.push(task);
+        id
     }
 
     /// Whether conditions are met. What no task provides counts as met once the node has started.
@@ -432,7 +448,7 @@ impl Session<'_> {
             }
             let pending = || {
                 self[node]
-                    .arcs
+                    .arcs()
                     .iter()
                     .any(|arc| self[*arc].presence == Presence::Pending)
             };
@@ -544,6 +560,7 @@ impl Session<'_> {
         t.state = State::Waiting;
         t.wait_cond = needs;
         t.waits_for = Some(work);
+        t.waited = true;
         self.blocking.push(task);
     }
 
@@ -618,7 +635,7 @@ impl Session<'_> {
     fn end_task(&mut self, id: TaskId, work: WorkId) -> Run<()> {
         let errs = self.errs.take();
         for at in 0..self[work].deferred.len() {
-            let node = self[self[work].deferred[at]].node;
+            let node = self[work].deferred[at];
             self.complete_arcs_only(node)?;
             if let Base::Value(crate::value::Value::Fault(fault)) = self[node].base {
                 self.add_fault(work, fault);

@@ -15,9 +15,11 @@ use smallvec::SmallVec;
 use crate::budget::{Meter, Poison};
 use crate::close::{ConjunctMark, Requirement, RequirementSet};
 use crate::disjunct::{DefaultMode, Hole};
+use crate::fields::Fields;
 use crate::kind::{Kind, Label, Presence};
 use crate::program::{CompId, DeclId, ExprId, Names, Program, StructId, Sym};
 use crate::sched::{Cond, Mode, Task};
+use crate::spare::Spare;
 use crate::value::{
     Base, Bound, BoundId, Disjunction, EnvId, Fault, FaultId, NodeId, Num, Problem, TaskId,
     Validator, Value, WorkId,
@@ -114,6 +116,8 @@ pub struct Ref {
     pub depth: u32,
     /// The step before; 0 is none.
     pub next: u32,
+    /// The first step's reference.
+    pub first: ExprId,
 }
 
 /// Which node a struct literal became.
@@ -175,20 +179,18 @@ pub struct Node {
     pub status: Status,
     /// Its value.
     pub base: Base,
-    /// Fields and elements in the order they came.
-    pub arcs: Vec<NodeId>,
-    /// Finds an arc by label once there are many.
-    pub arc_index: Option<Box<FxHashMap<Label, NodeId>>>,
+    /// Its arcs, and what only structs and lists have beside.
+    pub fields: Option<Box<Fields>>,
     /// What it must satisfy.
     pub conjuncts: SmallVec<[Conjunct; 1]>,
-    /// What its fields must satisfy.
-    pub patterns: Vec<Pattern>,
-    /// The literals it was made of.
-    pub shapes: SmallVec<[Shape; 1]>,
     /// Errors of arcs.
     pub child_faults: Option<FaultId>,
     /// Its state while it is evaluated.
     pub work: Option<WorkId>,
+    /// Its state was given back: nobody asks for it any more.
+    pub settled: bool,
+    /// The node that a copy in an arm of a disjunction stands for.
+    pub underlying: Option<NodeId>,
     /// Closed at all levels.
     pub closed: bool,
     /// Closed at this level.
@@ -213,6 +215,10 @@ pub struct Node {
     pub data: bool,
     /// It lies under an external root.
     pub external: bool,
+    /// Conjuncts came from a struct or list before it had a state.
+    pub inserted: bool,
+    /// A scalar that its only conjunct gave; it never had a state.
+    pub plain: bool,
 }
 
 impl Default for Node {
@@ -223,13 +229,12 @@ impl Default for Node {
             presence: Presence::Member,
             status: Status::Fresh,
             base: Base::None,
-            arcs: Vec::new(),
-            arc_index: None,
+            fields: None,
             conjuncts: SmallVec::new(),
-            patterns: Vec::new(),
-            shapes: SmallVec::new(),
             child_faults: None,
             work: None,
+            settled: false,
+            underlying: None,
             closed: false,
             closed_once: false,
             ellipsis: false,
@@ -242,6 +247,8 @@ impl Default for Node {
             multi_let: false,
             data: false,
             external: false,
+            inserted: false,
+            plain: false,
         }
     }
 }
@@ -286,8 +293,6 @@ pub enum Opened {
 pub struct Work {
     /// Whose.
     pub node: NodeId,
-    /// The node that an arm of a disjunction stands for.
-    pub underlying: NodeId,
     /// Where a shared node without a place will be.
     pub parent: Option<NodeId>,
     /// Conjuncts were scheduled.
@@ -313,7 +318,7 @@ pub struct Work {
     /// Tasks that wait for this node.
     pub blocking: Vec<TaskId>,
     /// Nodes without a place that still need to be finished.
-    pub deferred: Vec<WorkId>,
+    pub deferred: Vec<NodeId>,
 
     // What has been found.
     /// Types that are left.
@@ -393,7 +398,7 @@ pub struct Work {
     /// `from` is also served by `to`.
     pub replacements: Vec<(u32, u32)>,
     /// These of all ancestors, `to` descending.
-    pub flat_replacements: Option<Vec<(u32, u32)>>,
+    pub flat_replacements: Option<Arc<[(u32, u32)]>>,
     /// The ids of its conjuncts.
     pub marks: Vec<ConjunctMark>,
     /// Worked out requirements.
@@ -410,6 +415,8 @@ pub struct Work {
     pub holes: Vec<Hole>,
     /// What came of it, if more than one arm is left.
     pub disjuncts: Vec<WorkId>,
+    /// Every arm that was tried, to be given back.
+    pub tried: Vec<NodeId>,
     /// What the arms died of.
     pub disjunct_faults: Vec<FaultId>,
     /// These that the author worded.
@@ -439,6 +446,7 @@ pub struct Session<'s> {
     pub(crate) nodes: Vec<Node>,
     pub(crate) works: Vec<Work>,
     pub(crate) tasks: Vec<Task>,
+    pub(crate) spare: Spare,
     pub(crate) envs: Vec<Env>,
     pub(crate) refs: Vec<Ref>,
     pub(crate) faults: Vec<Fault>,
@@ -500,18 +508,15 @@ pub enum Stop {
 pub type Run<T> = Result<T, Stop>;
 
 /// The error of a reference or value that meets itself; its place is known later.
-pub(crate) const CYCLE: FaultId = FaultId(0);
+pub(crate) const CYCLE: FaultId = FaultId::new(0);
 /// `_|_`
-pub(crate) const LITERAL: FaultId = FaultId(1);
+pub(crate) const LITERAL: FaultId = FaultId::new(1);
 /// `__no_sharing`: no error, but a value that only says that the node is not to share.
-pub(crate) const NO_SHARING: FaultId = FaultId(2);
+pub(crate) const NO_SHARING: FaultId = FaultId::new(2);
 /// The environment of nothing.
-pub(crate) const NO_ENV: EnvId = EnvId(0);
+pub(crate) const NO_ENV: EnvId = EnvId::new(0);
 /// The node of nothing: final and empty.
-pub(crate) const EMPTY: NodeId = NodeId(0);
-
-/// How many arcs are searched one by one.
-const LINEAR: usize = 8;
+pub(crate) const EMPTY: NodeId = NodeId::new(0);
 
 impl<'s> Session<'s> {
     /// An empty memory for a program.
@@ -532,6 +537,7 @@ impl<'s> Session<'s> {
             nodes: Vec::new(),
             works: Vec::new(),
             tasks: Vec::new(),
+            spare: Spare::default(),
             envs: Vec::new(),
             refs: Vec::new(),
             faults: Vec::new(),
@@ -577,6 +583,7 @@ impl<'s> Session<'s> {
             node: EMPTY,
             depth: 0,
             next: 0,
+            first: ExprId(0),
         });
         session.add_fixed_faults();
         session
@@ -591,6 +598,7 @@ impl<'s> Session<'s> {
             nodes,
             works,
             tasks,
+            spare,
             envs,
             refs,
             faults,
@@ -632,6 +640,7 @@ impl<'s> Session<'s> {
             nodes,
             works,
             tasks,
+            spare,
             envs,
             refs,
             faults,
@@ -670,7 +679,7 @@ impl<'s> Session<'s> {
 
     pub(crate) fn new_node(&mut self, node: Node) -> NodeId {
         self.meter.charge_bytes(size_of::<Node>());
-        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        let id = NodeId::next(self.nodes.len());
         self.nodes.push(node);
         id
     }
@@ -685,7 +694,7 @@ impl<'s> Session<'s> {
     }
 
     pub(crate) fn push_env(&mut self, env: Env) -> EnvId {
-        let id = EnvId(u32::try_from(self.envs.len()).unwrap_or(u32::MAX));
+        let id = EnvId::next(self.envs.len());
         self.envs.push(env);
         id
     }
@@ -694,53 +703,6 @@ impl<'s> Session<'s> {
         let id = u32::try_from(self.refs.len()).unwrap_or(u32::MAX);
         self.refs.push(step);
         id
-    }
-
-    /// An arc by its label.
-    pub(crate) fn arc(&self, node: NodeId, label: Label) -> Option<NodeId> {
-        let node = &self[node];
-        if let Some(index) = &node.arc_index {
-            return index.get(&label).copied();
-        }
-        node.arcs
-            .iter()
-            .copied()
-            .find(|arc| self[*arc].label == label)
-    }
-
-    pub(crate) fn push_arc(&mut self, node: NodeId, arc: NodeId) {
-        let label = self[arc].label;
-        let target = &mut self[node];
-        target.arcs.push(arc);
-        if let Some(index) = &mut target.arc_index {
-            index.insert(label, arc);
-        } else if target.arcs.len() > LINEAR {
-            let labels: FxHashMap<_, _> = self[node]
-                .arcs
-                .iter()
-                .map(|arc| (self[*arc].label, *arc))
-                .collect();
-            self[node].arc_index = Some(Box::new(labels));
-        }
-    }
-
-    /// Keeps the arcs that satisfy a condition.
-    pub(crate) fn retain_arcs(&mut self, node: NodeId, keep: impl Fn(&Node) -> bool) {
-        if self[node].arcs.iter().all(|arc| keep(&self[*arc])) {
-            return;
-        }
-        let arcs = std::mem::take(&mut self[node].arcs);
-        self[node].arc_index = None;
-        for arc in arcs {
-            if keep(&self[arc]) {
-                self.push_arc(node, arc);
-            }
-        }
-    }
-
-    pub(crate) fn clear_arcs(&mut self, node: NodeId) {
-        self[node].arcs = Vec::new();
-        self[node].arc_index = None;
     }
 
     /// The text of a name.
@@ -803,7 +765,6 @@ impl Work {
     pub(crate) fn new(node: NodeId) -> Self {
         Self {
             node,
-            underlying: node,
             parent: None,
             initialized: false,
             started: false,
@@ -859,6 +820,7 @@ impl Work {
             drop_parent_sets: false,
             holes: Vec::new(),
             disjuncts: Vec::new(),
+            tried: Vec::new(),
             disjunct_faults: Vec::new(),
             user_faults: Vec::new(),
             has_disjunction: false,

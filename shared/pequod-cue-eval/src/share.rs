@@ -106,7 +106,7 @@ impl Session<'_> {
         let w = &self[work];
         let n = &self[w.node];
         let target = &self[arc];
-        let possible = n.arcs.is_empty()
+        let possible = n.arcs().is_empty()
             && !target.non_rooted
             && !target.dynamic
             && !(close.is_cyclic() && (n.non_rooted || n.dynamic))
@@ -187,7 +187,7 @@ impl Session<'_> {
     /// The node, or the one an arm of a disjunction was copied from.
     pub(crate) fn underlying(&self, node: NodeId) -> NodeId {
         let node = self.deref(node);
-        self[node].work.map_or(node, |work| self[work].underlying)
+        self[node].underlying.unwrap_or(node)
     }
 
     pub(crate) fn same_underlying(&self, a: NodeId, b: NodeId) -> bool {

@@ -623,7 +623,7 @@ impl Session<'_> {
         self.record_use(node);
         let up = self.env;
         let parent = self.env_node(up);
-        let arcs = self[node].arcs.clone();
+        let arcs = self[node].arcs().to_vec();
         for arc in arcs {
             if !self[arc].label.is_regular() {
                 continue;

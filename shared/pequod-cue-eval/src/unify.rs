@@ -4,10 +4,15 @@
 //! fields that are not allowed. How far it goes is said by conditions and a mode, because a node
 //! is often only needed in part: its type, its field set, its scalar.
 
+use crate::conjunct::Content;
+use crate::glance::is_scalar;
 use crate::kind::{Kind, Label, Presence};
 use crate::sched::{Cond, Mode};
-use crate::session::{Run, Session, Status, Stop, Work};
+use crate::session::{Conjunct, Run, Session, Status, Stop, Work};
 use crate::value::{Arg, Base, FaultCode, NodeId, Value, WorkId};
+
+/// More arcs than this are many.
+const MANY: usize = 16;
 
 impl Session<'_> {
     /// The state of a node, made if need be; none if it is done.
@@ -20,21 +25,99 @@ impl Session<'_> {
         }
         let work = self.new_work(node);
         self[node].work = Some(work);
-        if let Some(up) = self[node].parent.and_then(|parent| self[parent].work) {
-            self[work].depth = self[up].depth + 1;
+        if let Some(depth) = self[node].parent.and_then(|parent| self.depth(parent)) {
+            self[work].depth = depth + 1;
             self[work].provided = self[work].provided.or(Cond::ANCESTORS);
         }
         self[work].provided = self[work].provided.or(Cond::SCALAR.or(Cond::PRESENCE));
-        let parent_closed = self[node].parent.is_some_and(|parent| self[parent].closed);
-        if self[node].label.is_definition() || parent_closed {
-            self[node].closed = true;
+        if self[node].inserted {
+            for at in 0..self[node].conjuncts.len() {
+                let close = self[node].conjuncts[at].close;
+                self.mark_non_cyclic(work, close);
+            }
+        } else {
+            self.inherit_closed(node);
         }
         Some(work)
     }
 
+    /// A field of what is closed is closed, if that is known when its first conjunct comes.
+    pub(crate) fn inherit_closed(&mut self, node: NodeId) {
+        let parent_closed = self[node].parent.is_some_and(|parent| self[parent].closed);
+        if self[node].label.is_definition() || parent_closed {
+            self[node].closed = true;
+        }
+    }
+
+    /// Finishes a field of a finished struct that is nothing but a scalar as written, with the types it must be of, without
+    /// a state. Says whether it is one. Not inside arms, where evidence of equal arms is put together.
+    fn finish_plain(&mut self, node: NodeId) -> Run<bool> {
+        let n = &self[node];
+        if n.status != Status::Fresh
+            || n.work.is_some()
+            || n.presence != Presence::Member
+            || n.base != Base::None
+            || n.external
+            || n.fields.is_some()
+        {
+            return Ok(false);
+        }
+        let Some(value) = self.plain_scalar(&n.conjuncts) else {
+            return Ok(false);
+        };
+        let from_def = n.conjuncts.iter().any(|c| c.close.from_def);
+        let conjuncts = n.conjuncts.len() as u64;
+        self.step()?;
+        self.meter.work.unifications += 1;
+        self.meter.work.conjuncts += conjuncts;
+        if !self[node].inserted {
+            self.inherit_closed(node);
+        }
+        let n = &mut self[node];
+        n.closed |= from_def;
+        n.base = Base::Value(value);
+        n.status = Status::Final;
+        n.settled = true;
+        n.plain = true;
+        Ok(true)
+    }
+
+    /// The scalar that conjuncts agree on, if they are nothing but scalars and types.
+    fn plain_scalar(&self, conjuncts: &[Conjunct]) -> Option<Value> {
+        let mut found: Option<Value> = None;
+        let mut kind = Kind::TOP;
+        for c in conjuncts {
+            let Content::Value(mut value, _) = self.content(c.elem) else {
+                return None;
+            };
+            if let Value::Node(data) = value {
+                let data = &self[data];
+                match data.base {
+                    Base::Value(scalar) if data.data && !data.closed && !data.closed_once => {
+                        value = scalar;
+                    }
+                    _ => return None,
+                }
+            }
+            match (value, found) {
+                (Value::Type(other), _) => kind &= other,
+                (value, None) if is_scalar(value) => found = Some(value),
+                (value, Some(known))
+                    if self.kind(value) == self.kind(known) && self.scalars_equal(value, known) => {
+                }
+                _ => return None,
+            }
+        }
+        found.filter(|found| kind.meets(self.kind(*found)))
+    }
+
     pub(crate) fn new_work(&mut self, node: NodeId) -> WorkId {
+        if let Some(id) = self.spare.works.pop() {
+            self[id].node = node;
+            return id;
+        }
         self.meter.charge_bytes(size_of::<Work>());
-        let id = WorkId(u32::try_from(self.works.len()).unwrap_or(u32::MAX));
+        let id = WorkId::next(self.works.len());
         self.works.push(Work::new(node));
         id
     }
@@ -265,6 +348,7 @@ impl Session<'_> {
         }
         self.eval_depth -= 1;
         self[node].status = Status::Final;
+        self.retire_fields(node);
         Ok(self.meets(work, needs))
     }
 
@@ -363,9 +447,9 @@ impl Session<'_> {
     fn validate_scalar(&mut self, work: WorkId) -> Run<()> {
         let node = self[work].node;
         let mut is_struct = self[work].is_struct;
-        if !is_struct && !self[node].shapes.is_empty() {
+        if !is_struct && !self[node].shapes().is_empty() {
             is_struct = self[work].kind.meets(Kind::STRUCT) && !self[work].has_top;
-            is_struct |= self[node].arcs.iter().any(|arc| {
+            is_struct |= self[node].arcs().iter().any(|arc| {
                 self[*arc].label.is_regular() && self[*arc].presence != Presence::Optional
             });
         }
@@ -439,6 +523,13 @@ impl Session<'_> {
         if !self.is_concrete(value) {
             return Ok(());
         }
+        self.spare.holds += 1;
+        let result = self.run_checks_held(work, node);
+        self.spare.holds -= 1;
+        result
+    }
+
+    fn run_checks_held(&mut self, work: WorkId, node: NodeId) -> Run<()> {
         for (c, pos) in std::mem::take(&mut self[work].checks) {
             if let Some(fault) = self.validate_check(c, pos, node)? {
                 self.add_fault(work, fault);
@@ -464,11 +555,20 @@ impl Session<'_> {
     ) -> Run<()> {
         let node = self[work].node;
         let check = check && !self[work].has_disjunction;
+        // Of a long list or map the states are given back on the way.
+        let free = self[node].arcs().len() > MANY && self.allows_all(work);
+        let whole = mode == Mode::Finalize && needs == Cond::ALL && self.overlays.is_empty();
         let mut at = 0;
-        while at < self[node].arcs.len() {
-            let arc = self[node].arcs[at];
+        while at < self[node].arcs().len() {
+            let arc = self[node].arcs()[at];
             at += 1;
-            self.unify(arc, needs, mode, check)?;
+            if !(whole && self.finish_plain(arc)?) {
+                self.unify(arc, needs, mode, check)?;
+            }
+            if free && self[arc].status == Status::Final {
+                self.retire(arc);
+            }
+            self.reclaim();
             if self[arc].presence == Presence::Pending {
                 self.update_presence(arc, Presence::Absent)?;
                 self[arc].presence = Presence::Absent;
@@ -496,8 +596,8 @@ impl Session<'_> {
             }
         }
         self.retain_arcs(node, |arc| arc.presence != Presence::Absent);
-        for at in 0..self[node].arcs.len() {
-            let arc = self[node].arcs[at];
+        for at in 0..self[node].arcs().len() {
+            let arc = self[node].arcs()[at];
             if !self[arc].label.is_let() && self[arc].presence <= Presence::Required {
                 let target = self.deref(arc);
                 if let Some(fault) = self.fault_of(target) {
@@ -515,6 +615,13 @@ impl Session<'_> {
     }
 
     fn run_post_check(&mut self, node: NodeId, post: crate::session::PostCheck) -> Run<()> {
+        self.spare.holds += 1;
+        let result = self.run_post_check_held(node, post);
+        self.spare.holds -= 1;
+        result
+    }
+
+    fn run_post_check_held(&mut self, node: NodeId, post: crate::session::PostCheck) -> Run<()> {
         let saved = self.save();
         self.errs = None;
         self.env = post.env;
@@ -550,8 +657,8 @@ impl Session<'_> {
 
     fn decide_arcs(&mut self, work: WorkId, mode: Mode) -> Run<()> {
         let node = self[work].node;
-        for at in 0..self[node].arcs.len() {
-            let Some(arc) = self[node].arcs.get(at).copied() else {
+        for at in 0..self[node].arcs().len() {
+            let Some(arc) = self[node].arcs().get(at).copied() else {
                 break;
             };
             if self[arc].presence == Presence::Pending {
@@ -570,7 +677,7 @@ impl Session<'_> {
     }
 
     /// A value without a place, from conjuncts.
-    pub(crate) fn inline_node(&mut self, conjuncts: &[crate::session::Conjunct]) -> NodeId {
+    pub(crate) fn inline_node(&mut self, conjuncts: &[Conjunct]) -> NodeId {
         self.new_node(crate::session::Node {
             dynamic: true,
             anonymous: self.in_detached > 0,

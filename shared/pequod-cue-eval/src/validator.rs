@@ -35,7 +35,7 @@ impl Session<'_> {
 
     fn strip_finished(&mut self, node: NodeId, known: &mut Stripped) -> Run<NodeId> {
         let mut arcs = Vec::new();
-        for arc in self[node].arcs.clone() {
+        for arc in self[node].arcs().to_vec() {
             if self[arc].label.is_regular() && self.is_there(arc)? {
                 arcs.push(self.strip_node(arc, known)?);
             }
@@ -56,18 +56,18 @@ impl Session<'_> {
                 ..c.close
             };
         }
-        let copy = Node {
+        let mut copy = Node {
             status: Status::Final,
             base,
-            arcs: Vec::new(),
-            arc_index: None,
             conjuncts,
             work: None,
+            underlying: None,
             closed: false,
             closed_once: false,
             data: true,
             ..self[node].clone()
         };
+        copy.clear_arcs();
         let copy = self.new_node(copy);
         for arc in arcs {
             self.push_arc(copy, arc);
@@ -165,7 +165,7 @@ impl Session<'_> {
 
     /// Why a value does not satisfy a schema, if it does not; a field that is missing counts.
     pub(crate) fn mismatch(&mut self, value: Value, schema: Value) -> Run<Option<FaultId>> {
-        let node = self.unify_values(value, schema)?;
+        let node = self.unify_values(schema, value)?;
         self.first_fault(node, Check::MATCH)
     }
 }

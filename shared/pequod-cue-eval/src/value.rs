@@ -1,5 +1,7 @@
 //! Values: small, copied freely, everything large behind a number.
 
+use std::num::NonZeroU32;
+
 use pequod_cue_num::Decimal;
 use pequod_cue_syntax::Pos;
 use smallvec::SmallVec;
@@ -7,7 +9,32 @@ use smallvec::SmallVec;
 use crate::kind::Kind;
 use crate::program::{ExprId, Sym, ids};
 
-ids! {
+/// Ids of which there is often none: they leave room for `None`.
+macro_rules! optional_ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(NonZeroU32);
+        impl $name {
+            /// That of a place in its vector.
+            pub const fn new(at: u32) -> Self {
+                Self(NonZeroU32::MIN.saturating_add(at))
+            }
+
+            /// That of what is pushed to a vector of this length.
+            pub fn next(length: usize) -> Self {
+                Self::new(u32::try_from(length).unwrap_or(u32::MAX))
+            }
+
+            /// As an index into its vector.
+            pub const fn at(self) -> usize {
+                self.0.get() as usize - 1
+            }
+        }
+    )*};
+}
+
+optional_ids! {
     /// A node of the graph.
     NodeId,
     /// A node's state while it is evaluated.
@@ -18,6 +45,9 @@ ids! {
     EnvId,
     /// An error.
     FaultId,
+}
+
+ids! {
     /// A number that is no small int.
     NumId,
     /// Bytes.
@@ -224,6 +254,8 @@ pub struct Problem {
 pub enum Arg {
     /// A value.
     Value(Value),
+    /// What a node consists of, though it is in error.
+    Content(NodeId),
     /// An expression, as written.
     Expr(ExprId),
     /// A label.

@@ -19,7 +19,7 @@ impl Compiler {
             ast::Expr::Bool(value, _) => self.add(Expr::Value(Value::Bool(*value)), span),
             ast::Expr::Number(lit) => self.number(lit),
             ast::Expr::String(lit) => {
-                let sym = self.program.names.intern(&lit.value, 0);
+                let sym = self.program.names.intern_shared(&lit.value);
                 self.add(Expr::Value(Value::Str(sym)), span)
             }
             ast::Expr::Bytes(lit) => self.bytes(lit.value.clone(), span),
@@ -95,6 +95,14 @@ impl Compiler {
             ast::NumberKind::Int => Kind::INT,
             ast::NumberKind::Float => Kind::FLOAT,
         };
+        // Most numbers are short and plain.
+        if kind == Kind::INT
+            && lit.text.len() <= 18
+            && lit.text.bytes().all(|b| b.is_ascii_digit())
+            && let Ok(small) = lit.text.parse()
+        {
+            return self.add(Expr::Value(Value::Int(small)), lit.span);
+        }
         match Decimal::parse(&lit.text) {
             Ok(decimal) => {
                 let value = self.program.number(decimal, kind);

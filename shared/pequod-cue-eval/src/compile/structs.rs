@@ -146,7 +146,7 @@ impl Compiler {
             let alias = field
                 .label
                 .alias
-                .as_ref()
+                .as_deref()
                 .or(field.alias.as_ref().map(|alias| &alias.field));
             let Some(alias) = alias.filter(|alias| &*alias.name != "_") else {
                 continue;
@@ -207,7 +207,8 @@ impl Compiler {
             let fields = field
                 .label
                 .alias
-                .iter()
+                .as_deref()
+                .into_iter()
                 .chain(field.alias.as_ref().map(|alias| &alias.field));
             for alias in fields.filter(|alias| &*alias.name != "_") {
                 self.bind(alias, Binding::PatternField, true);

@@ -10,13 +10,13 @@ impl Session<'_> {
     /// The node a reference leads to; none with an error in the context.
     pub(crate) fn resolve(&mut self, expr: ExprId, cond: Cond, mode: Mode) -> Run<Option<NodeId>> {
         self.step()?;
+        let pos = Some(self.program.span(expr).pos());
+        if let Expr::Field { up, label } = *self.program.expr(expr) {
+            let node = self.relative(up)?;
+            return self.lookup_apart(expr, node, pos, label, cond, mode);
+        }
         let program = self.program.clone();
-        let pos = Some(program.span(expr).pos());
         match program.expr(expr) {
-            Expr::Field { up, label, .. } => {
-                let node = self.relative(*up)?;
-                self.lookup_apart(expr, node, pos, *label, cond, mode)
-            }
             Expr::SelfValue { up } => match up.checked_sub(1) {
                 None => Ok(self.node),
                 Some(up) => self.relative(up).map(Some),
@@ -286,13 +286,16 @@ impl Session<'_> {
         cond: Cond,
         mode: Mode,
     ) -> Run<Option<Value>> {
-        let program = self.program.clone();
-        let node = match program.expr(expr) {
-            Expr::Value(value) => return Ok(Some(*value)),
-            reference if reference.is_reference() => {
+        let node = match *self.program.expr(expr) {
+            Expr::Value(value) => return Ok(Some(value)),
+            ref reference if reference.is_reference() => {
                 self.deeper(|s| s.resolve(expr, cond, mode))?
             }
-            other => return self.deeper(|s| s.eval_operation(expr, other, cond, mode)),
+            _ => {
+                let program = self.program.clone();
+                let operation = program.expr(expr);
+                return self.deeper(|s| s.eval_operation(expr, operation, cond, mode));
+            }
         };
         let (None, Some(node)) = (self.errs, node) else {
             return Ok(None);
@@ -320,12 +323,15 @@ impl Session<'_> {
             Some(Value::Int(index)) => match u32::try_from(index) {
                 Ok(index) if index < (1 << 28) => Some(Label::new(LabelKind::Index, index)),
                 _ => {
-                    let what = if index < 0 {
+                    let literal =
+                        matches!(self.program.expr(expr), Expr::Value(_) | Expr::Unary(..));
+                    let what = if index < 0 && literal {
                         "invalid index {} (index must be non-negative)"
                     } else {
-                        "index {} is too large"
+                        "index {} out of range [{}]"
                     };
-                    self.add_err_coded(FaultCode::Eval, what, [Arg::Expr(expr)], pos, self.node);
+                    let args = [Arg::Expr(expr), Arg::Value(Value::Int(index))];
+                    self.add_err_coded(FaultCode::Eval, what, args, pos, self.node);
                     None
                 }
             },

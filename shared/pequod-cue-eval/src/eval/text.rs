@@ -176,6 +176,16 @@ impl Session<'_> {
         Ok(match value {
             Some(Value::Int(index)) if index >= 0 => usize::try_from(index).ok(),
             Some(Value::Fault(_)) => None,
+            Some(index @ Value::Int(_)) => {
+                self.add_err_coded(
+                    FaultCode::Eval,
+                    "cannot convert negative number {} to an index",
+                    [Arg::Value(index)],
+                    self.pos,
+                    self.node,
+                );
+                None
+            }
             Some(other) => {
                 let kind = self.kind(other);
                 let code = if self.is_concrete(other) {

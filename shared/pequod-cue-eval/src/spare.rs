@@ -1,0 +1,229 @@
+//! Giving back the states of nodes that are done.
+//!
+//! The state of a node ([`Work`]) is large, and is needed from the node's first conjunct until its
+//! parent has checked that the field is allowed. After that it is used again for another node: an
+//! evaluation needs about as many states as nodes are on their way at once, not as many as there
+//! are nodes.
+//!
+//! A state is given back in two steps, because functions that run may still hold its number. When a
+//! node is done, the states below it are *retired*; they become *spare* only when no task, arm or
+//! check is running, so that the stack holds nothing but the node's ancestors.
+//!
+//! Kept for good are states that are still asked: those with errors, those of what has no value of
+//! its own, and those of structs with lets, which may be evaluated later, in their place.
+
+use crate::kind::Kind;
+use crate::sched::{Kind as TaskKind, State};
+use crate::session::{Opened, Session, Status, Work};
+use crate::value::{Base, NodeId, TaskId, WorkId};
+
+/// How many states are retired before they are looked through.
+const BATCH: usize = 64;
+
+/// What can be used again.
+#[derive(Debug, Default)]
+pub(crate) struct Spare {
+    pub(crate) works: Vec<WorkId>,
+    pub(crate) tasks: Vec<TaskId>,
+    retired: Vec<WorkId>,
+    /// How many checks run that hold states without a task.
+    pub(crate) holds: u32,
+}
+
+impl Session<'_> {
+    /// Retires the states of a finished node's fields.
+    pub(crate) fn retire_fields(&mut self, node: NodeId) {
+        for at in 0..self[node].arcs().len() {
+            self.retire(self[node].arcs()[at]);
+        }
+    }
+
+    /// Retires the states of a finished field, and of the arms that were tried for it.
+    pub(crate) fn retire(&mut self, field: NodeId) {
+        if !self.overlays.is_empty() {
+            // The arm may yet be copied, or merged with another.
+            return;
+        }
+        let Some(work) = self[field].work else {
+            return;
+        };
+        self.spare.retired.push(work);
+        let mut next = self[work].tried.clone();
+        while let Some(node) = next.pop() {
+            if let Some(work) = self[node].work {
+                self.spare.retired.push(work);
+                next.extend(&self[work].tried);
+                next.extend(self.own_arcs(node));
+            }
+        }
+    }
+
+    /// The arcs that have their place here.
+    fn own_arcs(&self, node: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let arcs = self[node].arcs().iter().copied();
+        arcs.filter(move |arc| self[*arc].parent == Some(node))
+    }
+
+    /// Gives back the states of an arm that failed, as far as nobody waits for them.
+    pub(crate) fn discard(&mut self, arm: NodeId) {
+        let mut next = vec![arm];
+        while let Some(node) = next.pop() {
+            next.extend(self.own_arcs(node));
+            next.extend(
+                self[node]
+                    .patterns()
+                    .iter()
+                    .map(|pattern| pattern.constraint),
+            );
+            let Some(work) = self[node].work else {
+                continue;
+            };
+            next.extend(&self[work].tried);
+            let w = &self[work];
+            let idle = |task: &TaskId| {
+                let task = &self[*task];
+                task.state != State::Running && !task.waited
+            };
+            if w.node == node
+                && w.blocking.is_empty()
+                && w.eval_depth == 0
+                && !w.completing
+                && w.attempt == 0
+                && w.tasks.iter().all(idle)
+            {
+                self[node].status = Status::Final;
+                self.make_spare(work);
+            }
+        }
+    }
+
+    /// Makes retired states spare, if the stack holds none of them.
+    pub(crate) fn reclaim(&mut self) {
+        if self.spare.retired.len() < BATCH
+            || self.spare.holds > 0
+            || !self.task_stack.is_empty()
+            || !self.overlays.is_empty()
+        {
+            return;
+        }
+        let mut retired = std::mem::take(&mut self.spare.retired);
+        for work in retired.drain(..) {
+            if !self.is_settled(work) {
+                continue;
+            }
+            let has_let = |arc: &NodeId| self[*arc].label.is_let();
+            if self[self[work].node].arcs().iter().any(has_let) {
+                // What is required of a let is what was required here.
+                self.remember_requirements(work);
+            } else {
+                self.make_spare(work);
+            }
+        }
+        self.spare.retired = retired;
+    }
+
+    /// Whether nobody will ask for a state any more.
+    fn is_settled(&self, work: WorkId) -> bool {
+        let w = &self[work];
+        let n = &self[w.node];
+        n.work == Some(work)
+            && n.status == Status::Final
+            && n.base != Base::None
+            && !self.is_cycle_base(n.base)
+            && w.eval_depth == 0
+            && !w.completing
+            && w.attempt == 0
+            && w.opened == Opened::Nothing
+            && w.faults.is_none()
+            && w.kind != Kind::BOTTOM
+            && w.parent.is_none()
+            && w.tasks.iter().all(|task| self[*task].state >= State::Done)
+    }
+
+    /// How deep a node lies that has, or had, a state.
+    pub(crate) fn depth(&self, mut node: NodeId) -> Option<u32> {
+        let mut below = 0;
+        loop {
+            let n = &self[node];
+            match (n.work, n.parent) {
+                (Some(work), _) => return Some(self[work].depth + below),
+                (None, Some(parent)) if n.settled => {
+                    // Without a state above, it was the first.
+                    if self[parent].work.is_none() && !self[parent].settled {
+                        return Some(below);
+                    }
+                    below += 1;
+                    node = parent;
+                }
+                (None, None) if n.settled => return Some(below),
+                _ => return None,
+            }
+        }
+    }
+
+    /// The state above a node; states that were given back had nothing to say.
+    pub(crate) fn state_above(&self, node: NodeId) -> Option<WorkId> {
+        let mut next = self[node].parent;
+        while let Some(parent) = next {
+            let n = &self[parent];
+            if n.work.is_some() || !n.settled {
+                return n.work;
+            }
+            next = n.parent;
+        }
+        None
+    }
+
+    fn make_spare(&mut self, work: WorkId) {
+        let node = self[work].node;
+        self[node].work = None;
+        self[node].settled = true;
+        for at in 0..self[work].tasks.len() {
+            let id = self[work].tasks[at];
+            let task = &self[id];
+            // What waited may stand on a list; what adds fields is known to them.
+            if !task.waited && !task.defunct && task.kind != TaskKind::Comprehension {
+                self.spare.tasks.push(id);
+            }
+        }
+        self[work].reset();
+        self.spare.works.push(work);
+    }
+}
+
+impl Work {
+    /// As new, but with the room it has.
+    fn reset(&mut self) {
+        let Self {
+            tasks,
+            marks,
+            requirements,
+            replacements,
+            shared_ids,
+            checks,
+            holes,
+            disjuncts,
+            tried,
+            node,
+            ..
+        } = self;
+        let mut fresh = Self::new(*node);
+        keep(&mut fresh.tasks, tasks);
+        keep(&mut fresh.marks, marks);
+        keep(&mut fresh.requirements, requirements);
+        keep(&mut fresh.replacements, replacements);
+        keep(&mut fresh.shared_ids, shared_ids);
+        keep(&mut fresh.checks, checks);
+        keep(&mut fresh.holes, holes);
+        keep(&mut fresh.disjuncts, disjuncts);
+        keep(&mut fresh.tried, tried);
+        *self = fresh;
+    }
+}
+
+fn keep<T>(fresh: &mut Vec<T>, used: &mut Vec<T>) {
+    if used.capacity() <= BATCH {
+        used.clear();
+        std::mem::swap(fresh, used);
+    }
+}
