@@ -129,6 +129,8 @@ fn run(function: &'static Function, call: &mut Call<'_, '_>) -> Run<Option<Value
         let datum = match param {
             Param::List | Param::Value => loose(call, value, &mut opaque)?,
             Param::ListShape | Param::StructShape => shape(call, value)?,
+            Param::Strings => items(call, value, at, ("string", Kind::STRING))?,
+            Param::Numbers => items(call, value, at, ("number", Kind::NUMBER))?,
             _ => complete(call, value)?,
         };
         match datum {
@@ -181,6 +183,43 @@ fn complete(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
         }
         scalar => return Ok(Some(scalar_datum(scalar))),
     }))
+}
+
+/// A list of data of one type. An element that can never be of it is an error, one that is not known yet may become it.
+fn items(
+    call: &mut Call<'_, '_>,
+    value: Value,
+    argument: usize,
+    (name, wanted): (&str, Kind),
+) -> Run<Option<Datum>> {
+    let Some(View::List { elements, .. }) = call.view(value)? else {
+        return complete(call, value);
+    };
+    let mut list = Vec::with_capacity(elements.len());
+    for (at, element) in elements.into_iter().enumerate() {
+        let Some(view) = call.view(element)? else {
+            return Ok(None);
+        };
+        if let View::Other(kind) = view {
+            let shown = call.show(element);
+            if kind.meets(wanted) {
+                call.incomplete(format!(
+                    "non-concrete value {shown} for element {at} of {name} list argument {argument}"
+                ));
+            } else {
+                call.fail(format!(
+                    "invalid list element {at} in argument {argument} to call: \
+                     cannot use value {shown} ({kind}) as {name}"
+                ));
+            }
+            return Ok(None);
+        }
+        match complete(call, element)? {
+            Some(datum) => list.push(datum),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Datum::List(list)))
 }
 
 fn scalar_datum(view: View) -> Datum {

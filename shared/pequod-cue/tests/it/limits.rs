@@ -65,3 +65,13 @@ fn equal_work_is_counted_equally() {
     let first = run(text, &Budget::default()).unwrap();
     assert_eq!(first, run(text, &Budget::default()).unwrap());
 }
+
+#[test]
+fn arms_that_obviously_fail_are_not_tried() {
+    let arms: Vec<_> = (0..20)
+        .map(|at| format!("{{kind: \"k{at}\", n: int}}"))
+        .collect();
+    let text = format!("x: {}\nx: kind: \"k7\"\nx: n: 1\n", arms.join(" | "));
+    let counters = run(&text, &Budget::default()).unwrap();
+    assert_eq!(counters.disjuncts, 1);
+}
