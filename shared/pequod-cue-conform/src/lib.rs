@@ -9,6 +9,7 @@
 //! A check fails if any number gets worse, and also if one gets better without the ledger saying so.
 
 pub mod assertion;
+pub mod bench;
 pub mod compare;
 pub mod fuzz;
 pub mod ledger;

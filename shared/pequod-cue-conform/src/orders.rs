@@ -51,7 +51,7 @@ fn marked<'a>(decls: &'a [Decl], groups: &mut Vec<&'a [Decl]>) {
             continue;
         };
         let inside = inner.decls.iter().filter_map(|decl| match decl {
-            Decl::Attribute(attribute) => Some(attribute),
+            Decl::Attribute(attribute) => Some(&**attribute),
             _ => None,
         });
         let here = field.attributes.iter().chain(inside).any(permutes)

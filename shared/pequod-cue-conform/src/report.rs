@@ -9,23 +9,22 @@ use crate::suite::{Case, Sums};
 /// The table of all folders with a line of totals, in Markdown.
 pub fn table(sums: &BTreeMap<String, Sums>) -> String {
     let mut text = String::from(
-        "| folder | archives | nodes | class | value | closedness | sources | assertions | unsupported | limit | crash | timeout |\n\
-         | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n",
+        "| folder | archives | nodes | class | value | closedness | sources | `eq` | `err` | assertions | unsupported | limit | crash | timeout |\n\
+         | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n",
     );
     let mut total = Sums::default();
     for (folder, sum) in sums {
         row(&mut text, folder, sum);
-        total.cases += sum.cases;
-        total.score += sum.score;
-        for index in 0..2 {
-            total.sources[index] += sum.sources[index];
-            total.assertions[index] += sum.assertions[index];
-        }
-        for (poison, count) in &sum.poisoned {
-            *total.poisoned.entry(*poison).or_default() += count;
-        }
+        total.add_all(sum);
     }
     row(&mut text, "**all**", &total);
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "\nOf the assertions, `eq` holds in {} and `err` (class and text) in {}.",
+        share(total.equal[1], total.equal[0]),
+        share(total.errors[1], total.errors[0])
+    );
     text
 }
 
@@ -35,11 +34,15 @@ fn row(text: &mut String, folder: &str, sum: &Sums) {
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "| {folder} | {} | {} | {class} | {value} | {closed} | {}/{} | {}/{} | {} | {} | {} | {} |",
+        "| {folder} | {} | {} | {class} | {value} | {closed} | {}/{} | {}/{} | {}/{} | {}/{} | {} | {} | {} | {} |",
         sum.cases,
         sum.score.nodes,
         sum.sources[1],
         sum.sources[0],
+        sum.equal[1],
+        sum.equal[0],
+        sum.errors[1],
+        sum.errors[0],
         sum.assertions[1],
         sum.assertions[0],
         poisoned(Poison::Unsupported),
@@ -69,7 +72,7 @@ pub fn page(table: &str) -> String {
          - **value**: also presence, the set of types, and the concrete scalar with numbers by their text.\n\
          - **closedness**: also whether structs and lists are closed, and which default there is.\n\
          - **sources**: files whose form is judged as the reference does.\n\
-         - **assertions**: the archives' own `@test` attributes (`eq`, `err`, `kind`, `closed`) that hold, of those \
+         - **eq**, **err**, **assertions**: the archives' own `@test` attributes (`eq`, `err`, `kind`, `closed`) that hold, of those \
          that the reference's answers meet under the same reading.\n\
          - The last columns count archives without an answer; all their nodes count as not agreeing.\n\n\
          What differs is in [cue-ledger.toml](cue-ledger.toml): a check fails if a count falls, and if one rises \

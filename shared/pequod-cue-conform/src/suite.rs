@@ -200,6 +200,10 @@ pub struct Sums {
     pub sources: [usize; 2],
     /// Assertions, and those that hold.
     pub assertions: [usize; 2],
+    /// The same of `eq` alone.
+    pub equal: [usize; 2],
+    /// The same of `err` alone.
+    pub errors: [usize; 2],
     /// Archives without an answer.
     pub poisoned: BTreeMap<Poison, usize>,
 }
@@ -217,11 +221,35 @@ impl Sums {
             .iter()
             .filter(|assertion| !assertion.todo);
         for assertion in counted {
-            self.assertions[0] += 1;
-            self.assertions[1] += usize::from(assertion.failure.is_empty());
+            let holds = usize::from(assertion.failure.is_empty());
+            let count = |[all, held]: &mut [usize; 2]| {
+                *all += 1;
+                *held += holds;
+            };
+            count(&mut self.assertions);
+            match &*assertion.directive {
+                "eq" => count(&mut self.equal),
+                "err" => count(&mut self.errors),
+                _ => {}
+            }
         }
         if let Some(poison) = case.ours.poison {
             *self.poisoned.entry(poison).or_default() += 1;
+        }
+    }
+
+    /// Adds the sums of a folder.
+    pub fn add_all(&mut self, other: &Self) {
+        self.cases += other.cases;
+        self.score += other.score;
+        for at in 0..2 {
+            self.sources[at] += other.sources[at];
+            self.assertions[at] += other.assertions[at];
+            self.equal[at] += other.equal[at];
+            self.errors[at] += other.errors[at];
+        }
+        for (poison, count) in &other.poisoned {
+            *self.poisoned.entry(*poison).or_default() += count;
         }
     }
 }

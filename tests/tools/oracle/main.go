@@ -3,6 +3,7 @@
 //	oracle dir                       print where the reference's module lies
 //	oracle dump SUITE...             evaluate the archives of the suites; one JSON document
 //	oracle stream                    answer one JSON request a line on standard input
+//	oracle time DEMAND MILLIS FILE.. print how many microseconds an answer takes inside the process
 //
 // A suite is a folder of txtar archives inside the reference's module, for example cue/testdata.
 // Every value path of an archive is one node: its arc type, kind, error code, closedness, concrete
@@ -27,7 +28,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: oracle dir | dump SUITE... | stream")
+		return fmt.Errorf("usage: oracle dir | dump SUITE... | stream | time DEMAND MILLIS FILE...")
 	}
 	switch args[0] {
 	case "dir":
@@ -47,6 +48,8 @@ func run(args []string) error {
 		return dump(out, dir, args[1:])
 	case "stream":
 		return stream(os.Stdin, os.Stdout)
+	case "time":
+		return timing(os.Stdout, args[1:])
 	}
 	return fmt.Errorf("unknown command %q", args[0])
 }
