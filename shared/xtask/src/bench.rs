@@ -1,6 +1,7 @@
 //! The suites of `cargo xtask bench`: figures side by side with a rival or a limit, as ratios.
 
 mod apply;
+mod cue;
 mod fleet;
 mod measure;
 mod render;
@@ -17,6 +18,11 @@ use crate::suites::Suite;
 
 /// All of them.
 pub(crate) const SUITES: &[Suite] = &[
+    Suite {
+        name: "cue",
+        about: "the CUE evaluator against the official one, as whole processes and inside one",
+        run: cue::run,
+    },
     Suite {
         name: "render",
         about: "`kubectl transform render` against `cue export`, as whole processes",
@@ -46,8 +52,14 @@ pub(crate) const SUITES: &[Suite] = &[
 
 /// A program of the suite, built for release: what people install is what is measured.
 fn release(name: &str) -> Result<std::path::PathBuf> {
+    release_binary(name, name)
+}
+
+/// A program of a package that has several.
+fn release_binary(package: &str, name: &str) -> Result<std::path::PathBuf> {
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "--quiet", "--package", name])
+        .args(["build", "--release", "--quiet", "--package", package])
+        .args(["--bin", name])
         .current_dir(workspace_root())
         .status()
         .map_err(Error::while_doing("could not run cargo"))?;

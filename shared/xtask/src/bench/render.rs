@@ -82,7 +82,7 @@ pub(super) fn run(_: &[String]) -> Result<Vec<Figure>> {
 }
 
 /// The module's files, and one that gives input and context as the command line would.
-fn rival_module(sample: &str, transform: &Path, folder: &Path) -> Result<()> {
+pub(super) fn rival_module(sample: &str, transform: &Path, folder: &Path) -> Result<()> {
     let failed = || format!("could not lay out the module of {sample}");
     let text = fs::read_to_string(transform).map_err(Error::while_doing(failed()))?;
     let transform: serde_json::Value =
