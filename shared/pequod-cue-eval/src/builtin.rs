@@ -10,7 +10,7 @@ use crate::export::Check;
 use crate::kind::{Kind, Presence};
 use crate::program::ExprId;
 use crate::session::{Node, Run, Session};
-use crate::value::{Arg, Base, FaultCode, Value};
+use crate::value::{Arg, Base, Disjunction, DisjunctionId, FaultCode, Value};
 
 /// A function of the language or of a package.
 pub struct Builtin {
@@ -385,6 +385,28 @@ impl Call<'_, '_> {
     /// The types of a value.
     pub fn kind_of(&self, value: Value) -> Kind {
         self.session.kind(value)
+    }
+
+    /// Whether a value is one of several, perhaps with a default.
+    pub fn is_choice(&self, value: Value) -> bool {
+        match value {
+            Value::Node(node) => matches!(
+                self.session[self.session.deref(node)].base,
+                Base::Value(Value::Disjunction(_))
+            ),
+            other => matches!(other, Value::Disjunction(_)),
+        }
+    }
+
+    /// `*null | _` as a result.
+    pub fn null_by_default(&mut self) -> Value {
+        let id = u32::try_from(self.session.disjunctions.len()).unwrap_or(u32::MAX);
+        self.session.disjunctions.push(Disjunction {
+            values: Box::new([Value::Null, Value::Top]),
+            defaults: 1,
+            marked: true,
+        });
+        Value::Disjunction(DisjunctionId(id))
     }
 
     /// The number a value is.

@@ -288,15 +288,21 @@ impl Session<'_> {
                 }
             }
             _ => {
+                let saved = self.errs.take();
                 let value = self.value(*arg, Cond::SCALAR, Mode::Finalize)?;
-                match value {
+                self.errs = saved;
+                // What is not known leaves nothing to say, but stays the author's error.
+                let content = value.and_then(|value| self.unwrap(value));
+                let scalars = Kind::BOOL | Kind::STRING | Kind::BYTES | Kind::NUMBER;
+                match content {
                     Some(Value::Str(sym)) => text.push_str(self.text(sym)),
-                    Some(Value::Fault(_)) => return Ok(value),
-                    Some(other) => {
-                        self.type_error(other, Kind::STRING, *arg);
+                    Some(other) if !self.is_concrete(other) => {}
+                    Some(other) if !self.kind(other).meets(scalars) => {
+                        self.type_error(other, scalars, *arg);
                         return Ok(None);
                     }
-                    None => return Ok(None),
+                    Some(other) => text.push_str(&self.show(other)),
+                    None => {}
                 }
             }
         }

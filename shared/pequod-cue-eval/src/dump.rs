@@ -27,6 +27,8 @@ pub struct DumpNode {
     pub default: Option<String>,
     /// Whether it may not grow; of structs and lists.
     pub closed: Option<bool>,
+    /// The regular fields of a struct as they are output, if there are several.
+    pub order: Vec<String>,
     /// The CUE of what is neither concrete nor made of fields or elements.
     pub text: String,
 }
@@ -108,6 +110,7 @@ fn describe(
         leaf: None,
         default: None,
         closed: None,
+        order: Vec::new(),
         text: String::new(),
     };
     if let Some(fault) = s.fault_of(node) {
@@ -133,6 +136,13 @@ fn describe(
     }
     if kind == Kind::STRUCT || kind == Kind::LIST {
         found.closed = Some(is_closed(s, outer));
+    }
+    if s[node].base == Base::Struct {
+        let fields = s.output_arcs(node);
+        if fields.len() > 1 {
+            let names = fields.iter().map(|arc| s.label_text(s[*arc].label));
+            found.order = names.collect();
+        }
     }
     let value = s.node_value(node);
     match value {

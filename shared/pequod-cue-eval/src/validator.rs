@@ -227,6 +227,28 @@ impl Call<'_, '_> {
         Ok(self.session.as_fault(own).is_none().then_some(own))
     }
 
+    /// The elements of an argument that lists schemas; one that is an error fits nothing, and spoils not
+    /// the others.
+    fn schemas(&mut self, at: usize) -> Run<Option<Vec<Value>>> {
+        if let Value::Node(node) = self.arg(at) {
+            self.session.finalize(node)?;
+            let node = self.session.deref(node);
+            let elements = self.session.elements(node);
+            if self.session.fault_of(node).is_some() && !elements.is_empty() {
+                return Ok(Some(elements.into_iter().map(Value::Node).collect()));
+            }
+        }
+        let Some(list) = self.concrete(self.arg(at)) else {
+            return Ok(None);
+        };
+        let elements = self.elements_of(list)?;
+        if elements.is_none() {
+            let kind = self.kind_of(list);
+            self.incomplete(format!("incomplete list: {kind}"));
+        }
+        Ok(elements)
+    }
+
     /// A validator that refers to itself would go on for ever.
     fn in_cycle(&mut self) -> bool {
         if !self.session.close.is_cyclic() {
@@ -319,12 +341,8 @@ pub(crate) fn match_n(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
     if call.in_cycle() {
         return Ok(None);
     }
-    let Some(list) = call.concrete(call.arg(2)) else {
+    let Some(schemas) = call.schemas(2)? else {
         return Ok(None);
-    };
-    let Some(schemas) = call.elements_of(list)? else {
-        let kind = call.kind_of(list);
-        return Ok(call.incomplete(format!("incomplete list: {kind}")));
     };
     let (mut count, mut open) = (0, 0);
     let mut faults = Vec::new();

@@ -29,6 +29,9 @@ pub enum NumError {
     /// The result is nearer to zero than 10^-100000.
     #[error("underflow, subnormal")]
     Underflow,
+    /// There is no such number: a root or logarithm of a negative one, 0 to the power of 0.
+    #[error("invalid operation")]
+    Invalid,
 }
 
 impl Decimal {
@@ -239,7 +242,7 @@ impl Decimal {
     }
 }
 
-fn ten_to(exponent: u64) -> Result<BigUint, NumError> {
+pub(crate) fn ten_to(exponent: u64) -> Result<BigUint, NumError> {
     u32::try_from(exponent)
         .map(power_of_ten)
         .map_err(|_| NumError::Overflow)
@@ -267,7 +270,7 @@ fn aligned(parts: &Parts, exponent: i32) -> Result<BigInt, NumError> {
 }
 
 /// Rounds to the precision and checks the range.
-fn rounded(
+pub(crate) fn rounded(
     negative: bool,
     mut coefficient: BigUint,
     mut exponent: i64,

@@ -8,6 +8,7 @@
 //!
 //! No floating point anywhere: what is printed is what was computed.
 
+mod analysis;
 mod arithmetic;
 mod decimal;
 mod literal;

@@ -45,6 +45,10 @@ pub struct Shape {
 }
 
 impl Datum {
+    /// As [`Datum::Opaque`] in a result: anything at all, and null if nothing else is said. What an
+    /// empty document is.
+    pub const NULL_BY_DEFAULT: u64 = u64::MAX;
+
     /// Text.
     pub fn text(text: impl Into<Arc<str>>) -> Self {
         Self::String(text.into())

@@ -55,6 +55,8 @@ pub enum Param {
     Value,
     /// A list of complete values.
     DataList,
+    /// A list whose elements are data, or else opaque and equal to nothing.
+    Elements,
     /// A list of strings.
     Strings,
     /// A list of numbers.

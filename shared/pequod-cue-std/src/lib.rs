@@ -29,6 +29,7 @@ mod strconv;
 mod strings;
 mod structs;
 mod time;
+mod toml;
 mod uuid;
 mod yaml;
 
@@ -84,6 +85,7 @@ pub fn functions(package: &str) -> &'static [Function] {
         "encoding/csv" => csv::FUNCTIONS,
         "encoding/hex" => encoding::HEX,
         "encoding/json" => json::FUNCTIONS,
+        "encoding/toml" => toml::FUNCTIONS,
         "encoding/yaml" => yaml::FUNCTIONS,
         "html" => html::FUNCTIONS,
         "list" => list::FUNCTIONS,
@@ -118,6 +120,11 @@ pub fn constants(package: &str) -> &'static [Const] {
         "time" => time::CONSTANTS,
         _ => &[],
     }
+}
+
+/// Whether a name is that of an operating system that `path` knows.
+pub fn is_system(name: &str) -> bool {
+    path::is_system(name)
 }
 
 /// JSON as data.

@@ -79,7 +79,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         Err(Fault::invalid(format!("len(list) > MaxItems({most}) ({} > {most})", shape.count)))
     };
     "UniqueItems" (DataList) -> "bool" = |a| unique(a.list(0)?);
-    "Contains" (DataList, Data) -> "bool" = |a| {
+    "Contains" (Elements, Data) -> "bool" = |a| {
         let wanted = a.datum(1)?;
         Ok(Datum::Bool(a.list(0)?.iter().any(|element| element.same(wanted))))
     };

@@ -1,11 +1,15 @@
-//! `math`, as far as it is exact: rounding, absolute values, multiples. Powers, roots and functions of
-//! analysis are not here.
+//! `math`.
+//!
+//! Powers, exponentials and logarithms are calculated with 34 digits. Of the functions on floating
+//! point numbers only those are here whose result IEEE 754 prescribes to the last bit; for the others, such as
+//! sines, every library has last digits of its own, so they say that they are not supported rather
+//! than answer almost the same. What has no finite result is an error.
 
-use num_traits::Signed as _;
+use num_traits::{Signed as _, ToPrimitive as _};
 use pequod_cue_num::Decimal;
 
 use crate::datum::Datum;
-use crate::function::{Const, Fault, Function, Result, constants, functions};
+use crate::function::{Args, Const, Fault, Function, Result, constants, functions};
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
     // The reference gives 0 for wholes of more digits than a result may have.
@@ -32,6 +36,57 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         let difference = a.number(0)?.subtract(a.number(1)?).map_err(|error| Fault::error(error.to_string()))?;
         Ok(if difference.is_negative() { Datum::int(0) } else { Datum::number(difference) })
     };
+    "Pow" (Number, Number) -> "number" = |a| calculated(a.number(0)?.pow(a.number(1)?));
+    "Pow10" (Int) -> "number" = |a| power_of_ten(&a.big(0)?);
+    "Cbrt" (Number) -> "number" = |a| calculated(a.number(0)?.cbrt());
+    "Exp" (Number) -> "number" = |a| calculated(a.number(0)?.exp());
+    "Exp2" (Number) -> "number" = |a| calculated(Decimal::from_i64(2).pow(a.number(0)?));
+    "Log" (Number) -> "number" = |a| calculated(a.number(0)?.ln());
+    "Log10" (Number) -> "number" = |a| calculated(a.number(0)?.log10());
+    "Log2" (Number) -> "number" = |a| calculated(a.number(0)?.log2());
+    "Sqrt" (Number) -> "float" = |a| from_f64(f64_of(a, 0)?.sqrt());
+    "Hypot" (Number, Number) -> "float" = |a| {
+        let (p, q) = (f64_of(a, 0)?.abs(), f64_of(a, 1)?.abs());
+        let (large, small) = if p < q { (q, p) } else { (p, q) };
+        if large == 0.0 {
+            return from_f64(0.0);
+        }
+        let ratio = small / large;
+        // In the order and with the roundings of the reference: no fused operation.
+        #[expect(clippy::suboptimal_flops, reason = "each step is rounded")]
+        let root = (1.0 + ratio * ratio).sqrt();
+        from_f64(large * root)
+    };
+    "Mod" (Number, Number) -> "float" = |a| from_f64(f64_of(a, 0)? % f64_of(a, 1)?);
+    "Ilogb" (Number) -> "int" = |a| Ok(Datum::int(binary_exponent(f64_of(a, 0)?)?));
+    "Logb" (Number) -> "float" = |a| {
+        let exponent = binary_exponent(f64_of(a, 0)?)?;
+        from_f64(exponent.to_f64().unwrap_or(f64::NAN))
+    };
+    "Acos" (Number) -> "float" = |a| inexact(a, 1, "Acos");
+    "Acosh" (Number) -> "float" = |a| inexact(a, 1, "Acosh");
+    "Asin" (Number) -> "float" = |a| inexact(a, 1, "Asin");
+    "Asinh" (Number) -> "float" = |a| inexact(a, 1, "Asinh");
+    "Atan" (Number) -> "float" = |a| inexact(a, 1, "Atan");
+    "Atan2" (Number, Number) -> "float" = |a| inexact(a, 2, "Atan2");
+    "Atanh" (Number) -> "float" = |a| inexact(a, 1, "Atanh");
+    "Cos" (Number) -> "float" = |a| inexact(a, 1, "Cos");
+    "Cosh" (Number) -> "float" = |a| inexact(a, 1, "Cosh");
+    "Erf" (Number) -> "float" = |a| inexact(a, 1, "Erf");
+    "Erfc" (Number) -> "float" = |a| inexact(a, 1, "Erfc");
+    "Erfcinv" (Number) -> "float" = |a| inexact(a, 1, "Erfcinv");
+    "Erfinv" (Number) -> "float" = |a| inexact(a, 1, "Erfinv");
+    "Expm1" (Number) -> "float" = |a| inexact(a, 1, "Expm1");
+    "Gamma" (Number) -> "float" = |a| inexact(a, 1, "Gamma");
+    "J0" (Number) -> "float" = |a| inexact(a, 1, "J0");
+    "J1" (Number) -> "float" = |a| inexact(a, 1, "J1");
+    "Log1p" (Number) -> "float" = |a| inexact(a, 1, "Log1p");
+    "Sin" (Number) -> "float" = |a| inexact(a, 1, "Sin");
+    "Sinh" (Number) -> "float" = |a| inexact(a, 1, "Sinh");
+    "Tan" (Number) -> "float" = |a| inexact(a, 1, "Tan");
+    "Tanh" (Number) -> "float" = |a| inexact(a, 1, "Tanh");
+    "Y0" (Number) -> "float" = |a| inexact(a, 1, "Y0");
+    "Y1" (Number) -> "float" = |a| inexact(a, 1, "Y1");
     "Jacobi" (Int, Int) -> "int" = |a| {
         let (mut x, mut y) = (a.big(0)?, a.big(1)?);
         let two = num_bigint::BigInt::from(2);
@@ -66,6 +121,72 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         }
     };
 ];
+
+/// The result of a calculation with decimals.
+fn calculated(result: std::result::Result<Decimal, pequod_cue_num::NumError>) -> Result {
+    result
+        .map(Datum::number)
+        .map_err(|error| Fault::error(error.to_string()))
+}
+
+/// The largest power of ten that is written with all its zeros.
+const MAX_POWER_OF_TEN: i64 = 100_000;
+
+fn power_of_ten(exponent: &num_bigint::BigInt) -> Result {
+    let exponent = exponent
+        .to_i32()
+        .ok_or_else(|| Fault::error(format!("int {exponent} overflows int32 in argument 0")))?;
+    if i64::from(exponent) > MAX_POWER_OF_TEN {
+        return Err(Fault::limit("a number of too many digits"));
+    }
+    Decimal::parse(&format!("1E{exponent}"))
+        .map(Datum::number)
+        .map_err(|error| Fault::error(error.to_string()))
+}
+
+/// An argument as floating point number; one that is too large is refused.
+fn f64_of(args: &Args<'_>, index: usize) -> Result<f64> {
+    let value = args.float(index)?;
+    if value.is_finite() {
+        return Ok(value);
+    }
+    let shown = crate::json::show(args.datum(index)?);
+    let kind = args.datum(index)?.kind();
+    Err(Fault::error(format!(
+        "cannot use {shown} (type {kind}) as float64 in argument {index}: value was rounded up"
+    )))
+}
+
+/// A floating point number as the shortest decimal that stands for it.
+fn from_f64(value: f64) -> Result {
+    if !value.is_finite() {
+        return Err(Fault::error(format!("the result is no number: {value}")));
+    }
+    Decimal::parse(&format!("{value:E}"))
+        .map(Datum::Float)
+        .map_err(|error| Fault::error(error.to_string()))
+}
+
+/// The n of 2^n ≤ |value| < 2^(n+1).
+fn binary_exponent(value: f64) -> Result<i64> {
+    if value == 0.0 {
+        return Err(Fault::error("zero has no binary exponent"));
+    }
+    let raw = |value: f64| i64::try_from(value.to_bits() >> 52 & 0x7ff).unwrap_or(0);
+    // Subnormal numbers are made normal first.
+    Ok(match raw(value) {
+        0 => raw(value * 2f64.powi(54)) - 54 - 1023,
+        exponent => exponent - 1023,
+    })
+}
+
+/// A function whose last digits depend on who calculates it.
+fn inexact(args: &Args<'_>, count: usize, name: &str) -> Result {
+    for index in 0..count {
+        f64_of(args, index)?;
+    }
+    Err(Fault::unsupported(format!("math.{name}")))
+}
 
 /// A whole number with all its digits written.
 fn whole(value: &Decimal) -> Result {
@@ -115,3 +236,49 @@ pub(crate) const CONSTANTS: &[Const] = constants![
     "Ln10" = "2.3025850929940456840179914546843642076011014886287729760333278";
     "Log10E" = "0.43429448190325182765112891891660508229439700580366656611445378";
 ];
+
+#[cfg(test)]
+mod tests {
+    use crate::{Args, Datum, FaultKind, find};
+    use pequod_cue_num::Decimal;
+
+    fn call(name: &str, args: &[&str]) -> Result<String, FaultKind> {
+        let number = |text: &&str| Datum::number(Decimal::parse(text).unwrap());
+        let args: Vec<Datum> = args.iter().map(number).collect();
+        let found = (find("math", name).unwrap().run)(&Args(&args)).map_err(|fault| fault.kind)?;
+        Ok(format!("{} {}", found.kind(), crate::json::show(&found)))
+    }
+
+    #[test]
+    fn powers_and_logarithms() {
+        assert_eq!(call("Pow", &["8", "4"]).unwrap(), "int 4096");
+        assert_eq!(call("Pow", &["1e3", "2"]).unwrap(), "int 1000000");
+        assert_eq!(call("Log10", &["0.001"]).unwrap(), "int -3");
+        assert_eq!(call("Pow10", &["-3"]).unwrap(), "float 0.001");
+        assert_eq!(call("Pow10", &["4"]).unwrap(), "int 10000");
+        assert_eq!(
+            call("Exp2", &["3.5"]).unwrap(),
+            "float 11.31370849898476039041350979367758"
+        );
+        assert_eq!(call("Pow", &["0", "-1"]), Err(FaultKind::Error));
+        assert_eq!(call("Pow10", &["2000000000"]), Err(FaultKind::Limit));
+    }
+
+    #[test]
+    fn floating_point_where_every_bit_is_prescribed() {
+        assert_eq!(call("Sqrt", &["2"]).unwrap(), "float 1.4142135623730951");
+        assert_eq!(call("Sqrt", &["10000"]).unwrap(), "float 1E+2");
+        assert_eq!(call("Hypot", &["3", "4"]).unwrap(), "float 5");
+        assert_eq!(call("Mod", &["-7.5", "2"]).unwrap(), "float -1.5");
+        assert_eq!(call("Ilogb", &["8"]).unwrap(), "int 3");
+        assert_eq!(call("Logb", &["1e-310"]).unwrap(), "float -1.03E+3");
+        assert_eq!(call("Sqrt", &["-1"]), Err(FaultKind::Error));
+        assert_eq!(call("Sqrt", &["1e400"]), Err(FaultKind::Error));
+    }
+
+    #[test]
+    fn an_almost_equal_answer_is_none() {
+        assert_eq!(call("Sin", &["1"]), Err(FaultKind::Unsupported));
+        assert_eq!(call("Sin", &["1e400"]), Err(FaultKind::Error));
+    }
+}

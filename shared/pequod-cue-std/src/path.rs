@@ -89,6 +89,11 @@ const LIKE_UNIX: [&str; 15] = [
 /// Names that are devices on Windows, in whatever folder one is.
 const DEVICES: [&str; 4] = ["CON", "PRN", "AUX", "NUL"];
 
+/// Whether a name is that of an operating system.
+pub(crate) fn is_system(name: &str) -> bool {
+    matches!(name, "unix" | "windows" | "plan9") || LIKE_UNIX.contains(&name)
+}
+
 impl System {
     fn of(args: &Args<'_>, index: usize) -> Result<Self> {
         match &**args.text(index)? {

@@ -17,7 +17,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
     "Unmarshal" (Bytes) -> "_" = |a| {
         let nodes = documents(a.bytes(0)?)?;
         match &nodes[..] {
-            [] => Ok(Datum::Null),
+            [] => Ok(Datum::Opaque(Datum::NULL_BY_DEFAULT)),
             [one] => datum(&one.value),
             [_, second, ..] => Err(Fault::error(format!(
                 "{}:{}: expected a single YAML document",
@@ -26,7 +26,11 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         }
     };
     "UnmarshalStream" (Bytes) -> "_" = |a| {
-        stream(a.bytes(0)?).map(Datum::List)
+        let mut documents = stream(a.bytes(0)?)?;
+        if documents.is_empty() {
+            documents.push(Datum::Opaque(Datum::NULL_BY_DEFAULT));
+        }
+        Ok(Datum::List(documents))
     };
 ];
 

@@ -45,6 +45,7 @@ fn builtin(package: &'static str, function: &'static Function) -> Builtin {
         .iter()
         .filter(|param| matches!(param, Param::Os | Param::OsWindows))
         .count();
+    let feature: &'static str = format!("this use of {package}.{}", function.name).leak();
     Builtin {
         package: package.rsplit('/').next().unwrap_or(package),
         name: function.name,
@@ -52,7 +53,9 @@ fn builtin(package: &'static str, function: &'static Function) -> Builtin {
         result: kind_named(function.result),
         non_concrete: false,
         optional,
-        run: Box::leak(Box::new(move |call: &mut Call<'_, '_>| run(function, call))),
+        run: Box::leak(Box::new(move |call: &mut Call<'_, '_>| {
+            run(function, call, feature)
+        })),
     }
 }
 
@@ -64,9 +67,12 @@ const fn kind_of(param: Param) -> Kind {
         Param::String | Param::Os | Param::OsRequired | Param::OsWindows => Kind::STRING,
         Param::Bytes => Kind(Kind::BYTES.0 | Kind::STRING.0),
         Param::Data | Param::Value => Kind::TOP,
-        Param::List | Param::DataList | Param::Strings | Param::Numbers | Param::ListShape => {
-            Kind::LIST
-        }
+        Param::List
+        | Param::DataList
+        | Param::Elements
+        | Param::Strings
+        | Param::Numbers
+        | Param::ListShape => Kind::LIST,
         Param::StructShape => Kind::STRUCT,
     }
 }
@@ -113,7 +119,14 @@ impl Library for Std {
     }
 }
 
-fn run(function: &'static Function, call: &mut Call<'_, '_>) -> Run<Option<Value>> {
+fn run(
+    function: &'static Function,
+    call: &mut Call<'_, '_>,
+    feature: &'static str,
+) -> Run<Option<Value>> {
+    if let Some(why) = unknown_system(function, call) {
+        return Ok(call.fail(why));
+    }
     let mut opaque = Vec::new();
     let mut data = Vec::with_capacity(function.params.len());
     for (at, param) in function.params.iter().enumerate() {
@@ -127,7 +140,9 @@ fn run(function: &'static Function, call: &mut Call<'_, '_>) -> Run<Option<Value
         }
         let value = call.arg(at);
         let datum = match param {
-            Param::List | Param::Value => loose(call, value, &mut opaque)?,
+            Param::List => loose(call, value, true, &mut opaque)?,
+            Param::Value => loose(call, value, false, &mut opaque)?,
+            Param::Elements => elements(call, value)?,
             Param::ListShape | Param::StructShape => shape(call, value)?,
             Param::Strings => items(call, value, at, ("string", Kind::STRING))?,
             Param::Numbers => items(call, value, at, ("number", Kind::NUMBER))?,
@@ -145,10 +160,70 @@ fn run(function: &'static Function, call: &mut Call<'_, '_>) -> Run<Option<Value
             FaultKind::Invalid if call.validates() => Ok(call.fail(fault.text)),
             FaultKind::Invalid => Ok(Some(Value::Bool(false))),
             FaultKind::Incomplete => Ok(call.incomplete(fault.text)),
-            FaultKind::Unsupported => call.unsupported("this use of a builtin function"),
+            FaultKind::Unsupported => call.unsupported(feature),
             FaultKind::Limit => call.unsupported("a result of this size"),
         },
     }
+}
+
+/// The name of an operating system is looked at before all else.
+fn unknown_system(function: &Function, call: &Call<'_, '_>) -> Option<String> {
+    let is_system =
+        |param: &Param| matches!(param, Param::Os | Param::OsRequired | Param::OsWindows);
+    let at = function.params.iter().position(is_system)?;
+    if at >= call.count() {
+        return None;
+    }
+    let name = call.text_of(call.arg(at))?;
+    (!pequod_cue_std::is_system(&name)).then(|| {
+        format!(
+            "cannot use {name:?} as the name of an operating system in argument {}",
+            at + 1
+        )
+    })
+}
+
+/// A list of what is compared: an element that is no data is equal to nothing.
+fn elements(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
+    let Some(View::List { elements, .. }) = call.view(value)? else {
+        return Ok(None);
+    };
+    let mut list = Vec::with_capacity(elements.len());
+    for element in elements {
+        list.push(quiet(call, element)?.unwrap_or(Datum::Opaque(0)));
+    }
+    Ok(Some(Datum::List(list)))
+}
+
+/// A value as data, if it is that to its leaves.
+fn quiet(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
+    if !call.is_settled(value) {
+        return Ok(None);
+    }
+    Ok(match call.view(value)? {
+        None | Some(View::Other(_)) => None,
+        Some(View::List { elements, .. }) => {
+            let mut list = Vec::with_capacity(elements.len());
+            for element in elements {
+                let Some(datum) = quiet(call, element)? else {
+                    return Ok(None);
+                };
+                list.push(datum);
+            }
+            Some(Datum::List(list))
+        }
+        Some(View::Struct { fields, .. }) => {
+            let mut data = Vec::with_capacity(fields.len());
+            for (name, value) in fields {
+                let Some(datum) = quiet(call, value)? else {
+                    return Ok(None);
+                };
+                data.push((name, datum));
+            }
+            Some(Datum::Struct(data))
+        }
+        Some(scalar) => Some(scalar_datum(scalar)),
+    })
 }
 
 /// A value that must be data to its leaves.
@@ -233,8 +308,14 @@ fn scalar_datum(view: View) -> Datum {
     }
 }
 
-/// Scalars and lists of them as data; everything else stays what it is.
-fn loose(call: &mut Call<'_, '_>, value: Value, opaque: &mut Vec<Value>) -> Run<Option<Datum>> {
+/// Scalars and lists of them as data; everything else stays what it is, and so do elements that
+/// only have a default, if they are to be `kept`.
+fn loose(
+    call: &mut Call<'_, '_>,
+    value: Value,
+    kept: bool,
+    opaque: &mut Vec<Value>,
+) -> Run<Option<Datum>> {
     let keep = |opaque: &mut Vec<Value>| {
         opaque.push(value);
         Datum::Opaque(opaque.len() as u64 - 1)
@@ -249,7 +330,7 @@ fn loose(call: &mut Call<'_, '_>, value: Value, opaque: &mut Vec<Value>) -> Run<
         View::List { elements, .. } => {
             let mut list = Vec::with_capacity(elements.len());
             for element in elements {
-                match loose(call, element, opaque)? {
+                match loose(call, element, kept, opaque)? {
                     Some(datum) => list.push(datum),
                     None => return Ok(None),
                 }
@@ -257,6 +338,7 @@ fn loose(call: &mut Call<'_, '_>, value: Value, opaque: &mut Vec<Value>) -> Run<
             Datum::List(list)
         }
         View::Struct { .. } | View::Other(_) => keep(opaque),
+        _ if kept && call.is_choice(value) => keep(opaque),
         scalar => scalar_datum(scalar),
     }))
 }
@@ -303,6 +385,7 @@ pub(crate) fn back(call: &mut Call<'_, '_>, datum: &Datum, opaque: &[Value]) -> 
                 .collect();
             call.new_struct(&fields)
         }
+        Datum::Opaque(Datum::NULL_BY_DEFAULT) => call.null_by_default(),
         Datum::Opaque(at) => usize::try_from(*at)
             .ok()
             .and_then(|at| opaque.get(at).copied())
