@@ -172,6 +172,9 @@ pub(crate) fn describe(node: &Node) -> String {
     if let Some(closed) = node.closed {
         text.push_str(if closed { " closed" } else { " open" });
     }
+    if !node.order.is_empty() {
+        text = format!("{text} {{{}}}", node.order.join(", "));
+    }
     if !node.text.is_empty() {
         text = format!("{text} {}", node.text);
     }

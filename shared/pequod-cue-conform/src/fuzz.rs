@@ -6,6 +6,7 @@
 
 pub mod corpus;
 mod generate;
+pub mod known;
 pub mod random;
 pub mod robust;
 pub mod verdict;
@@ -97,10 +98,24 @@ impl<'a> Pair<'a> {
     }
 
     fn judge(&mut self, text: &str) -> io::Result<Judgement> {
-        let request = serde_json::json!({
-            "id": "fuzz",
-            "files": [{"name": "in.cue", "data": text}],
-        });
+        self.judge_files(&[("in.cue", text)])
+    }
+
+    /// Compares the answers to a package of these files.
+    fn judge_files(&mut self, files: &[(&str, &str)]) -> io::Result<Judgement> {
+        let mut archive = String::new();
+        for (name, text) in files {
+            // Writing to a String cannot fail.
+            let _ = write!(archive, "-- {name} --\n{text}");
+            if !archive.ends_with('\n') {
+                archive.push('\n');
+            }
+        }
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, data)| serde_json::json!({"name": name, "data": data}))
+            .collect();
+        let request = serde_json::json!({"id": "fuzz", "files": files});
         let answer = self.theirs.ask(&request.to_string(), self.patience);
         let theirs = match answer {
             Ok(line) => serde_json::from_str(&line).unwrap_or_else(|_| without(Poison::Crash)),
@@ -111,7 +126,7 @@ impl<'a> Pair<'a> {
         };
         let ours = match self
             .ours
-            .ask(&Request::program("fuzz", text), self.patience)
+            .ask(&Request::package("fuzz", archive), self.patience)
         {
             Ok(outcome) => outcome,
             Err(poison) => {
@@ -148,7 +163,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// Compares the orders of declarations of all archives that are evaluated and are one file.
+/// Compares the orders of declarations in each file of the archives that are evaluated.
 pub fn orders(oracle: &Oracle, filter: &str, patience: Duration) -> Result<Orders, SuiteError> {
     let mut pair = Pair::start(oracle, patience).map_err(SuiteError::Worker)?;
     let mut orders = Orders::default();
@@ -161,16 +176,27 @@ pub fn orders(oracle: &Oracle, filter: &str, patience: Duration) -> Result<Order
             let text =
                 fs::read_to_string(&path).map_err(|source| OracleError::File { path, source })?;
             let archive = Archive::parse(&text);
-            let sources: Vec<_> = archive.sources().collect();
-            let [source] = sources[..] else {
-                continue;
-            };
-            orders
-                .add(&outcome.case, &source.data, |text| {
-                    let judgement = pair.judge(text)?;
-                    Ok((judgement.verdict, judgement.detail))
-                })
-                .map_err(SuiteError::Worker)?;
+            let sources: Vec<_> = archive
+                .sources()
+                .filter(|file| !file.name.contains('/') && !file.name.starts_with("out/"))
+                .collect();
+            for (at, source) in sources.iter().enumerate() {
+                let name = format!("{} {}", outcome.case, source.name);
+                orders
+                    .add(&name, &source.data, |text| {
+                        let files: Vec<_> = sources
+                            .iter()
+                            .enumerate()
+                            .map(|(other, file)| {
+                                let text = if other == at { text } else { &file.data };
+                                (&*file.name, text)
+                            })
+                            .collect();
+                        let judgement = pair.judge_files(&files)?;
+                        Ok((judgement.verdict, judgement.detail))
+                    })
+                    .map_err(SuiteError::Worker)?;
+            }
         }
     }
     Ok(orders)
@@ -189,6 +215,8 @@ fn official(oracle: &Oracle) -> io::Result<LineServer> {
     command
         .arg("stream")
         .env("GOMEMLIMIT", "1GiB")
+        // Fewer collections of what a program leaves behind.
+        .env("GOGC", "400")
         .stderr(Stdio::null());
     LineServer::start(command)
 }
@@ -276,6 +304,15 @@ impl Findings {
     /// How many programs were judged.
     pub fn total(&self) -> u64 {
         self.counts.values().sum()
+    }
+
+    /// The counts by verdict, in a sentence.
+    pub fn sentence(&self) -> String {
+        let counts = self.counts.iter().filter(|(_, count)| **count > 0);
+        let parts: Vec<String> = counts
+            .map(|(verdict, count)| format!("{count} {}", verdict.name()))
+            .collect();
+        format!("{} programs: {}", self.total(), parts.join(", "))
     }
 
     /// The counts by verdict, in Markdown.

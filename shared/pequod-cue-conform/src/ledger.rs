@@ -3,10 +3,13 @@
 //! The file has two parts. `[counts]` says for every folder how much agrees; it is written by
 //! `--write`. `[reasons]` says why an archive differs and what was decided; it is written by hand
 //! and kept. A check fails if a count is worse than the ledger's, and also if one is better: then
-//! the ledger is to be written anew, so that the better state becomes the floor.
+//! the ledger is to be written anew, so that the better state becomes the floor. `[known]` names the
+//! differences in single answers that are meant, and `[runs]` what came of long runs: these are
+//! written by `--write`, too.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use crate::suite::Sums;
 
@@ -17,6 +20,15 @@ pub struct Ledger {
     pub counts: BTreeMap<String, [usize; 9]>,
     /// Why, by archive.
     pub reasons: BTreeMap<String, String>,
+    /// Differences that are meant, by name.
+    pub known: BTreeMap<String, String>,
+    /// What came of long runs, by what was run.
+    pub runs: BTreeMap<String, String>,
+}
+
+/// Where it lies.
+pub fn file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cue-ledger.toml")
 }
 
 /// What the counts of a folder are.
@@ -40,7 +52,8 @@ impl Ledger {
     pub fn parse(text: &str) -> Self {
         let mut ledger = Self::default();
         let mut section = "";
-        for line in text.lines().map(str::trim) {
+        let lines = text.lines().map(str::trim);
+        for line in lines.filter(|line| !line.starts_with('#')) {
             if let Some(name) = line
                 .strip_prefix('[')
                 .and_then(|line| line.strip_suffix(']'))
@@ -61,11 +74,15 @@ impl Ledger {
                 if let Ok(numbers) = numbers.try_into() {
                     ledger.counts.insert(key, numbers);
                 }
-            } else if section == "reasons" {
-                ledger
-                    .reasons
-                    .insert(key, value.trim_matches('"').to_owned());
+                continue;
             }
+            let texts = match section {
+                "reasons" => &mut ledger.reasons,
+                "known" => &mut ledger.known,
+                "runs" => &mut ledger.runs,
+                _ => continue,
+            };
+            texts.insert(key, value.trim_matches('"').to_owned());
         }
         ledger
     }
@@ -79,7 +96,7 @@ impl Ledger {
             .collect();
         Self {
             counts,
-            reasons: self.reasons.clone(),
+            ..self.clone()
         }
     }
 
@@ -95,9 +112,24 @@ impl Ledger {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{folder:?} = {counts:?}");
         }
-        text.push_str("\n# archive = why it differs, and what was decided\n[reasons]\n");
-        for (case, reason) in &self.reasons {
-            let _ = writeln!(text, "{case:?} = {reason:?}");
+        let parts = [
+            (
+                "archive = why it differs, and what was decided",
+                "reasons",
+                &self.reasons,
+            ),
+            (
+                "a difference between single answers that is meant = why",
+                "known",
+                &self.known,
+            ),
+            ("long run = what came of it", "runs", &self.runs),
+        ];
+        for (what, name, rows) in parts {
+            let _ = write!(text, "\n# {what}\n[{name}]\n");
+            for (key, row) in rows {
+                let _ = writeln!(text, "{key:?} = {row:?}");
+            }
         }
         text
     }
@@ -173,6 +205,10 @@ mod tests {
         ledger
             .reasons
             .insert("cue/testdata/a".into(), "an official bug, issue 1".into());
+        ledger.known.insert("a".into(), "b".into());
+        ledger
+            .runs
+            .insert("fuzz, seed 1".into(), "5 programs".into());
         assert_eq!(Ledger::parse(&ledger.to_text()), ledger);
     }
 

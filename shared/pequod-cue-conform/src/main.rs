@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use pequod_cue_conform::fuzz::robust::{self, Target};
 use pequod_cue_conform::fuzz::verdict::Verdict;
 use pequod_cue_conform::ledger::Ledger;
 use pequod_cue_conform::oracle::Oracle;
-use pequod_cue_conform::{fuzz, report, share, suite, worker};
+use pequod_cue_conform::{fuzz, ledger, report, share, suite, worker};
 use pequod_diag::Exit;
 
 /// Compares our CUE evaluator with the reference implementation on its own test archives.
@@ -29,7 +28,7 @@ struct Options {
     /// Look at the reference's own answers instead of ours: all must agree.
     #[arg(long)]
     reference: bool,
-    /// Write docs/cue-ledger.toml and docs/cue-conformance.md from this run.
+    /// Note what came of this run in docs/cue-ledger.toml and docs/cue-conformance.md.
     #[arg(long)]
     write: bool,
     /// How many processes to use.
@@ -102,6 +101,10 @@ fn fuzz(options: &Options, cases: u64) -> Result<Exit, Box<dyn std::error::Error
     };
     let findings = fuzz::run(&oracle, &corpus, plan)?;
     let mut out = io::stdout().lock();
+    if options.write {
+        let name = format!("fuzz, seed {}, from case {}", plan.seed, plan.first);
+        record(&name, &findings.sentence())?;
+    }
     if cases == 1 {
         out.write_all(fuzz::program(plan.seed, plan.first, &corpus).as_bytes())?;
     }
@@ -122,14 +125,25 @@ fn orders(options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {
     let patience = Duration::from_secs(options.patience_seconds);
     let found = fuzz::orders(&Oracle::build()?, &options.filter, patience)?;
     let mut out = io::stdout().lock();
+    if options.write && options.filter.is_empty() {
+        let outcome = format!(
+            "{} orders of {} files ({} of which differ as they are written): in {} both sides agree as well, in {} not",
+            found.orders,
+            found.files,
+            found.differing_as_written,
+            found.agreeing,
+            found.differing.len()
+        );
+        record("orders", &outcome)?;
+    }
     for (archive, order, detail) in &found.differing {
         let line = detail.lines().next().unwrap_or_default();
         writeln!(out, "{archive} order {order}: {line}")?;
     }
     writeln!(
         out,
-        "{} archives in {} orders; in {} both sides agree as well as in the written one",
-        found.archives, found.orders, found.agreeing
+        "{} files in {} orders; in {} both sides agree as well as in the written one; {} differ there",
+        found.files, found.orders, found.agreeing, found.differing_as_written
     )?;
     gates(
         &mut out,
@@ -150,12 +164,44 @@ fn robust(options: &Options, cases: u64) -> Result<Exit, Box<dyn std::error::Err
         )?;
     }
     let targets = Target::ALL.len();
+    if options.write {
+        let outcome = format!(
+            "{cases} inputs to each of {targets} targets: {} without an answer",
+            broken.len()
+        );
+        record(&format!("robust, seed {}", options.seed), &outcome)?;
+    }
     writeln!(
         out,
         "{cases} inputs to each of {targets} targets, seed {}",
         options.seed
     )?;
     gates(&mut out, broken.len() as u64, "inputs without an answer")
+}
+
+/// Notes what came of a long run, with the processor time it took, in the ledger and on the page.
+fn record(name: &str, outcome: &str) -> io::Result<()> {
+    let path = ledger::file();
+    let mut ledger = Ledger::parse(&fs::read_to_string(&path)?);
+    let outcome = match cpu_minutes() {
+        Some(minutes) => format!("{outcome}; {minutes:.1} minutes of processor time"),
+        None => outcome.to_owned(),
+    };
+    ledger.runs.insert(name.to_owned(), outcome);
+    fs::write(&path, ledger.to_text())?;
+    let page = path.with_file_name("cue-conformance.md");
+    let text = report::with_runs(&fs::read_to_string(&page)?, &ledger.runs);
+    fs::write(page, text)
+}
+
+/// What this process and its children took; none where the system does not say.
+fn cpu_minutes() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the name, which may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = fields.split_whitespace().skip(11).take(4);
+    let ticks: f64 = ticks.filter_map(|field| field.parse::<f64>().ok()).sum();
+    Some(ticks / 100.0 / 60.0)
 }
 
 fn gates(
@@ -189,12 +235,13 @@ fn compare(options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {
     if options.reference || !options.filter.is_empty() {
         return Ok(Exit::Done);
     }
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
-    let path = docs.join("cue-ledger.toml");
+    let path = ledger::file();
     let ledger = Ledger::parse(&fs::read_to_string(&path).unwrap_or_default());
     if options.write {
-        fs::write(&path, ledger.with(&sums).to_text())?;
-        fs::write(docs.join("cue-conformance.md"), report::page(&table))?;
+        let ledger = ledger.with(&sums);
+        fs::write(&path, ledger.to_text())?;
+        let page = report::with_runs(&report::page(&table), &ledger.runs);
+        fs::write(path.with_file_name("cue-conformance.md"), page)?;
         fs::write(
             share::file(),
             share::to_text(&share::counts(&share::module()?)?),

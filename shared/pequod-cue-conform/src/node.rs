@@ -76,6 +76,9 @@ pub struct Node {
     /// Of structs and lists.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<bool>,
+    /// The regular fields of a struct as they are output, if there are several.
+    #[serde(rename = "f", default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<String>,
     /// The CUE of what is neither concrete nor made of fields or elements.
     #[serde(rename = "x", default, skip_serializing_if = "String::is_empty")]
     pub text: String,

@@ -137,20 +137,22 @@ fn arranged(text: &str, spans: &[Span], order: &[usize]) -> String {
 /// What came of the orders.
 #[derive(Debug, Default)]
 pub struct Orders {
-    /// Archives that were put in other orders.
-    pub archives: usize,
+    /// Files of archives that were put in other orders.
+    pub files: usize,
     /// Orders in all.
     pub orders: usize,
     /// Orders in which both sides agree as well as in the written one.
     pub agreeing: usize,
     /// The others: archive, number of the order, how it differs.
     pub differing: Vec<(String, usize, String)>,
+    /// Files that differ in the written order: of these, only what is graver counts.
+    pub differing_as_written: usize,
 }
 
 impl Orders {
     /// Judges an archive's orders by a function that compares both sides' answers to a text: how
     /// grave the difference is, and what it is.
-    pub fn add<V: Ord>(
+    pub fn add<V: Ord + Default>(
         &mut self,
         name: &str,
         text: &str,
@@ -161,7 +163,8 @@ impl Orders {
             return Ok(());
         }
         let (written, _) = judge(text)?;
-        self.archives += 1;
+        self.files += 1;
+        self.differing_as_written += usize::from(written > V::default());
         for (at, text) in texts.iter().enumerate() {
             let (verdict, detail) = judge(text)?;
             self.orders += 1;

@@ -61,6 +61,26 @@ fn share(part: usize, whole: usize) -> String {
     format!("{}.{} %", permille / 10, permille % 10)
 }
 
+/// Where on the page the long runs begin.
+const RUNS: &str = "\n## Long runs\n";
+
+/// The page with what came of long runs.
+pub fn with_runs(page: &str, runs: &BTreeMap<String, String>) -> String {
+    let page = page.split(RUNS).next().unwrap_or(page);
+    let mut text = format!(
+        "{page}{RUNS}\nEach line is written by the run itself, with `--write`. *Fuzz* compares answers to programs out of a \
+         grammar and to changed sources of the archives, case by case known by seed and number; *orders* puts the \
+         declarations of archives in all other orders, or seeded ones if they are many, and counts those in which both \
+         sides agree as they do in the written one; *robust* feeds broken bytes to parser, evaluator, YAML, decimals \
+         and regular expressions.\n\n| run | outcome |\n| --- | --- |\n"
+    );
+    for (run, outcome) in runs {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| {run} | {outcome} |");
+    }
+    text
+}
+
 /// The page that holds the table.
 pub fn page(table: &str) -> String {
     format!(

@@ -117,6 +117,7 @@ fn node(node: DumpNode) -> Node {
         leaf: json(node.leaf),
         default: json(node.default),
         closed: node.closed,
+        order: node.order,
         text: node.text,
     }
 }

@@ -33,11 +33,11 @@ pub struct Request {
 }
 
 impl Request {
-    /// A package of one file.
-    pub fn program(case: impl Into<String>, text: &str) -> Self {
+    /// A package of the files in an archive's text.
+    pub fn package(case: impl Into<String>, archive: String) -> Self {
         Self {
             case: case.into(),
-            archive: format!("-- in.cue --\n{text}"),
+            archive,
             evaluate: true,
             robust: None,
         }

@@ -31,6 +31,8 @@ type node struct {
 	Default json.RawMessage `json:"d,omitempty"`
 	// Closed is set for structs and lists.
 	Closed *bool `json:"o,omitempty"`
+	// Order is the regular fields of a struct as they are output, if there are several.
+	Order []string `json:"f,omitempty"`
 	// Text is the CUE of what is neither concrete nor made of fields or elements.
 	Text string `json:"x,omitempty"`
 }
@@ -143,9 +145,28 @@ func describe(v cue.Value, n *node) {
 	}
 	base := fmt.Sprintf("%T", v.Core().V.DerefValue().BaseValue)
 	composite := base == "*adt.StructMarker" || base == "*adt.ListMarker"
+	if base == "*adt.StructMarker" {
+		n.Order = order(v)
+	}
 	if !composite && n.Leaf == nil {
 		n.Text = fmt.Sprint(v)
 	}
+}
+
+// order lists the regular fields of a struct.
+func order(v cue.Value) []string {
+	fields, err := v.Fields()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for fields.Next() {
+		names = append(names, fields.Selector().Unquoted())
+	}
+	if len(names) < 2 {
+		return nil
+	}
+	return names
 }
 
 func encodeLeaf(v cue.Value) json.RawMessage {

@@ -48,6 +48,17 @@ impl Target {
         Self::Decimal,
         Self::Regex,
     ];
+
+    /// Its name in folders.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::Evaluator => "evaluator",
+            Self::Yaml => "yaml",
+            Self::Decimal => "decimal",
+            Self::Regex => "regex",
+        }
+    }
 }
 
 /// Some cases of a run.
@@ -290,7 +301,7 @@ pub fn all(
 fn request(chunk: Chunk) -> Request {
     Request {
         robust: Some(chunk),
-        ..Request::program("robust", "")
+        ..Request::package("robust", String::new())
     }
 }
 
@@ -328,7 +339,26 @@ fn single(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::{Corpus, Target, feed, input, own_sources};
+
+    /// What broke once, or was made to break: testdata/robust has a folder for each target.
+    #[test]
+    fn what_is_meant_to_break_is_answered() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/robust");
+        for target in Target::ALL {
+            let files = fs::read_dir(folder.join(target.name())).unwrap();
+            let mut count = 0;
+            for file in files {
+                let input = fs::read(file.unwrap().path()).unwrap();
+                stacker::grow(256 << 20, || feed(target, &input));
+                count += 1;
+            }
+            assert!(count > 0, "{}", target.name());
+        }
+    }
 
     /// A short run on every test run; the long ones are `--robust`.
     #[test]

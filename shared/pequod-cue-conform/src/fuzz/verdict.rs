@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use super::known;
 use crate::node::{Node, Outcome, Poison};
 
 /// How two answers to one program compare, from harmless to grave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Verdict {
     /// They agree at all levels.
+    #[default]
     Same,
+    /// They differ as the ledger says they do.
+    Known,
+    /// The values are the same; fields of a struct are output in another order.
+    Order,
     /// The reference gave no answer: it panicked, or took too long.
     NoReference,
     /// We say that we do not have it.
@@ -31,8 +37,10 @@ pub enum Verdict {
 
 impl Verdict {
     /// All, from harmless to grave.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Same,
+        Self::Known,
+        Self::Order,
         Self::NoReference,
         Self::Unsupported,
         Self::Limit,
@@ -48,6 +56,8 @@ impl Verdict {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Same => "same",
+            Self::Known => "different as the ledger says",
+            Self::Order => "fields in another order",
             Self::NoReference => "no official answer",
             Self::Unsupported => "unsupported",
             Self::Limit => "limit",
@@ -195,7 +205,14 @@ fn judge_nodes(ours: &[Node], theirs: &[Node]) -> Judgement {
 
 fn compare(ours: &Node, theirs: &Node) -> Verdict {
     match (ours.code.is_empty(), theirs.code.is_empty()) {
-        (true, true) if crate::compare::agreement(ours, theirs) == 3 => Verdict::Same,
+        (true, true) if crate::compare::agreement(ours, theirs) == 3 => {
+            if ours.order == theirs.order {
+                Verdict::Same
+            } else {
+                Verdict::Order
+            }
+        }
+        (true, true) if known::difference(ours, theirs).is_some() => Verdict::Known,
         (true, _) => Verdict::OursValue,
         (false, true) => Verdict::OursError,
         (false, false) if ours.code == theirs.code => Verdict::Same,
@@ -321,6 +338,22 @@ mod tests {
             judge(&refused, &outcome(vec![root()])).verdict,
             Verdict::OursError
         );
+    }
+
+    #[test]
+    fn another_order_is_noticed_and_less_than_another_value() {
+        let with = |order: &[&str], leaf| {
+            let order = order.iter().map(|name| (*name).to_owned()).collect();
+            let root = Node {
+                order,
+                ..node("", "", "")
+            };
+            outcome(vec![root, node("a", "", leaf), node("b", "", "1")])
+        };
+        let verdict = |ours, leaf| judge(&with(ours, leaf), &with(&["a", "b"], "1")).verdict;
+        assert_eq!(verdict(&["a", "b"], "1"), Verdict::Same);
+        assert_eq!(verdict(&["b", "a"], "1"), Verdict::Order);
+        assert_eq!(verdict(&["b", "a"], "2"), Verdict::OursValue);
     }
 
     #[test]
