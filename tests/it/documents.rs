@@ -47,6 +47,7 @@ const GUIDES: &[&str] = &[
     "README.md",
     "docs/guides/transform.md",
     "docs/guides/modules.md",
+    "docs/guides/cue.md",
     "docs/guides/solution.md",
     "docs/guides/policies.md",
 ];
