@@ -6,13 +6,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
@@ -38,6 +39,9 @@ pub enum TlsError {
     /// The key is of an unknown kind or does not belong to the certificate.
     #[error("the certificate and the key cannot be used together")]
     Pair(#[source] rustls::Error),
+    /// The authorities of clients cannot be used.
+    #[error("the authorities of clients cannot be used")]
+    Authorities(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A file cannot be read.
     #[error("`{path}` cannot be read")]
     File {
@@ -56,6 +60,7 @@ pub struct Certificates(Arc<Slot>);
 #[derive(Default)]
 struct Slot {
     current: RwLock<Option<Arc<CertifiedKey>>>,
+    clients: OnceLock<Arc<dyn ClientCertVerifier>>,
 }
 
 impl fmt::Debug for Certificates {
@@ -126,6 +131,27 @@ impl Certificates {
         Ok(true)
     }
 
+    /// Lets in only clients with a certificate of these authorities (PEM). Before the server starts; a second call
+    /// changes nothing.
+    pub fn demand_clients_of(&self, authorities_pem: &[u8]) -> Result<(), TlsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(authorities_pem) {
+            let certificate = certificate.map_err(|source| TlsError::Pem {
+                what: "certificate",
+                source,
+            })?;
+            roots
+                .add(certificate)
+                .map_err(|error| TlsError::Authorities(error.into()))?;
+        }
+        let provider = Arc::new(ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|error| TlsError::Authorities(error.into()))?;
+        let _ = self.0.clients.set(verifier);
+        Ok(())
+    }
+
     /// SHA-256 of the leaf in use, in hexadecimal; `None` while there is none.
     pub fn fingerprint(&self) -> Option<String> {
         let pair = self.0.get()?;
@@ -150,7 +176,11 @@ impl Certificates {
             .with_safe_default_protocol_versions()
             // ring supports both protocol versions; were that to change, every test that listens would fail here.
             .unwrap_or_else(|error| unreachable!("ring offers TLS 1.2 and 1.3: {error}"));
-        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        let builder = match self.0.clients.get() {
+            Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Arc::new(config)
     }
