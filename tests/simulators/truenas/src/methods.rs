@@ -23,6 +23,10 @@ impl Nas {
                     "datetime": {"$date": self.now * 1000}, "uptime_seconds": 1000.0}),
                 );
             }
+            "core.get_jobs" => {
+                let jobs = self.jobs.clone();
+                return query::apply(jobs, parameter(params, 0), parameter(params, 1), false);
+            }
             "pool.query" => return self.pool_query(params),
             "pool.dataset.query" => return self.dataset_query(params),
             "zfs.snapshot.query" if self.profile < Profile::V2510 => {
@@ -81,6 +85,14 @@ impl Nas {
             .and_then(Value::as_array)
             .map(Vec::as_slice);
         let children = flag("retrieve_children", true);
+        // Over REST it comes as a number.
+        let snapshots = extra.get("snapshots").is_some_and(|value| {
+            value.as_bool().unwrap_or_default() || value.as_u64().unwrap_or_default() > 0
+        });
+        let of_snapshots = extra
+            .get("snapshots_properties")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice);
         let exact = match filters.as_array().map(Vec::as_slice) {
             Some([filter]) => filter
                 .as_array()
@@ -95,13 +107,17 @@ impl Nas {
             _ => None,
         };
         let shown = |dataset| {
-            if children {
+            let mut row = if children {
                 self.dataset_tree(dataset, properties)
             } else {
                 let mut row = self.dataset_row(dataset, properties);
                 row.insert("children".to_owned(), json!([]));
                 Value::Object(row)
+            };
+            if snapshots {
+                self.with_snapshots(&mut row, of_snapshots);
             }
+            row
         };
         let rows = match exact {
             Some(id) => self.datasets.get(id).map(shown).into_iter().collect(),

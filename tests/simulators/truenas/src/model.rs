@@ -26,6 +26,8 @@ pub struct Nas {
     pub(crate) tables: BTreeMap<&'static str, BTreeMap<u64, Map<String, Value>>>,
     /// Rows without numbers: sessions, clients.
     pub(crate) lists: BTreeMap<&'static str, Vec<Value>>,
+    /// Jobs, all of them over: what they do is done at once.
+    pub(crate) jobs: Vec<Value>,
     /// How many calls of each method were made.
     pub calls: BTreeMap<String, u64>,
 }
@@ -165,6 +167,7 @@ impl Nas {
                 ("nfs.get_nfs3_clients", seed.nfs_clients),
                 ("nfs.get_nfs4_clients", seed.nfs4_clients),
             ]),
+            jobs: Vec::new(),
             calls: BTreeMap::new(),
         };
         let ids = |ids: Vec<u64>| numbered(ids.into_iter().map(|id| json!({"id": id})).collect());

@@ -1,8 +1,10 @@
 //! The methods that change something, with the middleware's texts for what they refuse.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use crate::{MethodError, Nas, model::Dataset, model::Snapshot};
+use crate::{MethodError, Nas, Profile, model::Dataset, model::Snapshot};
 
 type Answer = Result<Value, MethodError>;
 
@@ -41,8 +43,151 @@ impl Nas {
                 self.hold(first.as_str().unwrap_or_default(), false)
             }
             "zfs.snapshot.clone" | "pool.snapshot.clone" => self.clone_snapshot(&first),
+            "zfs.snapshot.update" | "pool.snapshot.update" => {
+                self.update_snapshot(first.as_str().unwrap_or_default(), &second)
+            }
+            "pool.dataset.destroy_snapshots" if self.profile < Profile::V26 => {
+                let done = self.destroy_snapshots(text(&first, "name"));
+                Ok(self.job(method, done))
+            }
+            "replication.run_onetime" => {
+                let done = self.replicate(&first);
+                Ok(self.job(method, done))
+            }
+            "filesystem.setperm" | "filesystem.chown" => {
+                let path = text(&first, "path").trim_start_matches("/mnt/");
+                let done = if self.datasets.contains_key(path) {
+                    Ok(Value::Null)
+                } else {
+                    Err(missing(text(&first, "path")))
+                };
+                Ok(self.job(method, done))
+            }
             _ => self.change_table(method, &first, &second),
         }
+    }
+
+    /// A job that is over, by its number.
+    fn job(&mut self, method: &str, done: Answer) -> Value {
+        let id = self.jobs.len() + 1;
+        let (state, result, error) = match done {
+            Ok(result) => ("SUCCESS", result, Value::Null),
+            Err(wrong) => (
+                "FAILED",
+                Value::Null,
+                json!(format!("[{}] {}", wrong.errname, wrong.reason)),
+            ),
+        };
+        self.jobs.push(
+            json!({"id": id, "method": method, "state": state, "result": result, "error": error,
+            "progress": {"percent": 100, "description": "", "extra": null}}),
+        );
+        json!(id)
+    }
+
+    fn destroy_snapshots(&mut self, dataset: &str) -> Answer {
+        if !self.datasets.contains_key(dataset) {
+            return Err(missing(dataset));
+        }
+        let names: Vec<String> = self
+            .snapshots
+            .keys()
+            .filter(|(of, _)| of == dataset)
+            .map(|(_, name)| name.clone())
+            .collect();
+        for name in names {
+            self.delete_snapshot(&format!("{dataset}@{name}"), &Value::Null)?;
+        }
+        Ok(json!(true))
+    }
+
+    /// A local replication: the target comes into being with the snapshots that the pattern names.
+    fn replicate(&mut self, wants: &Value) -> Answer {
+        let from = wants
+            .get("source_datasets")
+            .and_then(|list| list.get(0))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let to = text(wants, "target_dataset").to_owned();
+        let Some(of) = self.datasets.get(&from) else {
+            return Err(missing(&from));
+        };
+        if self.datasets.contains_key(&to) {
+            return Err(MethodError::new(
+                14,
+                "EFAULT",
+                format!("Target dataset '{to}' already exists."),
+            ));
+        }
+        let pattern = text(wants, "name_regex")
+            .trim_start_matches('^')
+            .trim_end_matches('$');
+        let named: Vec<Snapshot> = self
+            .snapshots
+            .values()
+            .filter(|known| known.dataset == from && known.name == pattern)
+            .cloned()
+            .collect();
+        if named.is_empty() {
+            return Err(MethodError::new(
+                14,
+                "EFAULT",
+                format!("Dataset '{from}' does not have any matching snapshots to replicate"),
+            ));
+        }
+        let copy = Dataset {
+            id: to.clone(),
+            created: self.now,
+            origin: None,
+            user_properties: BTreeMap::new(),
+            ..of.clone()
+        };
+        // What lies between comes into being too.
+        let above: Vec<String> = to
+            .match_indices('/')
+            .map(|(at, _)| to[..at].to_owned())
+            .collect();
+        for parent in above {
+            self.datasets.entry(parent.clone()).or_insert(Dataset {
+                id: parent,
+                kind: "FILESYSTEM".to_owned(),
+                volsize: None,
+                refquota: None,
+                ..copy.clone()
+            });
+        }
+        self.datasets.insert(to.clone(), copy);
+        for snapshot in named {
+            let key = (to.clone(), snapshot.name.clone());
+            let copied = Snapshot {
+                dataset: to.clone(),
+                txg: self.txg,
+                holds: Vec::new(),
+                ..snapshot
+            };
+            self.snapshots.insert(key, copied);
+        }
+        Ok(json!(true))
+    }
+
+    fn update_snapshot(&mut self, id: &str, wants: &Value) -> Answer {
+        let ignored = self.bugs.snapshot_update_ignored;
+        let key = id
+            .split_once('@')
+            .map(|(dataset, name)| (dataset.to_owned(), name.to_owned()));
+        let snapshot = key
+            .as_ref()
+            .and_then(|key| self.snapshots.get_mut(key))
+            .ok_or_else(|| missing(id))?;
+        if !ignored {
+            let properties = &mut snapshot.user_properties;
+            set_properties(properties, wants.get("user_properties_update"));
+        }
+        let row = key
+            .and_then(|key| self.snapshots.get(&key))
+            .map(|snapshot| self.snapshot_row(snapshot, None, &self.origins()));
+        Ok(row.unwrap_or_default())
     }
 
     fn create_dataset(&mut self, wants: &Value) -> Answer {
@@ -77,10 +222,10 @@ impl Nas {
             volsize: wants.get("volsize").and_then(Value::as_u64),
             refquota: wants.get("refquota").and_then(Value::as_u64),
             origin: None,
-            user_properties: std::collections::BTreeMap::new(),
+            user_properties: BTreeMap::new(),
         };
         if !self.bugs.create_drops_properties {
-            set_properties(&mut dataset, wants.get("user_properties"));
+            set_properties(&mut dataset.user_properties, wants.get("user_properties"));
         }
         self.datasets.insert(name.clone(), dataset);
         self.shown(&name)
@@ -101,8 +246,9 @@ impl Nas {
         if let Some(quota) = wants.get("refquota") {
             dataset.refquota = quota.as_u64().filter(|bytes| *bytes > 0);
         }
-        set_properties(dataset, wants.get("user_properties"));
-        set_properties(dataset, wants.get("user_properties_update"));
+        let properties = &mut dataset.user_properties;
+        set_properties(properties, wants.get("user_properties"));
+        set_properties(properties, wants.get("user_properties_update"));
         self.shown(name)
     }
 
@@ -156,7 +302,8 @@ impl Nas {
             return Ok(json!(true));
         }
         for name in doomed {
-            self.datasets.remove(&name);
+            let origin = self.datasets.remove(&name).and_then(|gone| gone.origin);
+            self.let_go(origin.as_deref());
             self.snapshots.retain(|(dataset, _), _| *dataset != name);
             let path = format!("/mnt/{name}");
             for table in ["sharing.nfs", "sharing.smb"] {
@@ -166,6 +313,19 @@ impl Nas {
             }
         }
         Ok(json!(true))
+    }
+
+    /// A snapshot that was destroyed while it had clones goes with the last of them.
+    fn let_go(&mut self, origin: Option<&str>) {
+        let Some((dataset, name)) = origin.and_then(|origin| origin.split_once('@')) else {
+            return;
+        };
+        if self.clones(dataset, name).is_empty() {
+            let key = (dataset.to_owned(), name.to_owned());
+            if self.snapshots.get(&key).is_some_and(|known| known.deferred) {
+                self.snapshots.remove(&key);
+            }
+        }
     }
 
     fn create_snapshot(&mut self, wants: &Value) -> Answer {
@@ -267,11 +427,26 @@ impl Nas {
         let Some(of) = self.datasets.get(dataset) else {
             return Err(missing(dataset));
         };
+        if self.datasets.contains_key(&to) {
+            return Err(MethodError::new(
+                17,
+                "EEXIST",
+                format!("cannot create '{to}': dataset already exists"),
+            ));
+        }
+        // User properties are those with a colon in their name.
+        let wanted = wants.get("dataset_properties").and_then(Value::as_object);
+        let user_properties = wanted
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| name.contains(':'))
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+            .collect();
         let clone = Dataset {
             id: to.clone(),
             created: self.now,
             origin: Some(id.to_owned()),
-            user_properties: std::collections::BTreeMap::new(),
+            user_properties,
             ..of.clone()
         };
         self.datasets.insert(to, clone);
@@ -350,23 +525,19 @@ fn missing(what: &str) -> MethodError {
 }
 
 /// `{"name": "value"}` or `[{"key": …, "value": …, "remove": true}]`.
-fn set_properties(dataset: &mut Dataset, wants: Option<&Value>) {
+fn set_properties(properties: &mut BTreeMap<String, String>, wants: Option<&Value>) {
     match wants {
         Some(Value::Object(map)) => {
             for (name, value) in map {
-                dataset
-                    .user_properties
-                    .insert(name.clone(), value.as_str().unwrap_or_default().to_owned());
+                properties.insert(name.clone(), value.as_str().unwrap_or_default().to_owned());
             }
         }
         Some(Value::Array(list)) => {
             for item in list {
                 if flag(item, "remove") {
-                    dataset.user_properties.remove(text(item, "key"));
+                    properties.remove(text(item, "key"));
                 } else {
-                    dataset
-                        .user_properties
-                        .insert(text(item, "key").to_owned(), text(item, "value").to_owned());
+                    properties.insert(text(item, "key").to_owned(), text(item, "value").to_owned());
                 }
             }
         }

@@ -156,6 +156,27 @@ impl Nas {
         Value::Null
     }
 
+    /// Puts the snapshots of each dataset into its row, and into those below it.
+    pub(crate) fn with_snapshots(&self, row: &mut Value, properties: Option<&[Value]>) {
+        let id = row
+            .get("id")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let origins = self.origins();
+        let own: Vec<Value> = self
+            .snapshots
+            .range((id.clone(), String::new())..)
+            .take_while(|((dataset, _), _)| *dataset == id)
+            .map(|(_, snapshot)| self.snapshot_row(snapshot, properties, &origins))
+            .collect();
+        row["snapshots"] = Value::Array(own);
+        let children = row.get_mut("children").and_then(Value::as_array_mut);
+        for child in children.into_iter().flatten() {
+            self.with_snapshots(child, properties);
+        }
+    }
+
     /// A row of `zfs.resource.query`.
     pub(crate) fn resource_row(&self, dataset: &Dataset, query: &Value) -> Map<String, Value> {
         let wants = |name: &str| {

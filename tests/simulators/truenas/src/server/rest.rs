@@ -137,8 +137,16 @@ fn resolve(
         "nfs/get_nfs4_clients" => Some("nfs.get_nfs4_clients"),
         "core/ping" => Some("core.ping"),
         "zfs/snapshot/clone" => Some("zfs.snapshot.clone"),
+        "pool/dataset/destroy_snapshots" => Some("pool.dataset.destroy_snapshots"),
+        "replication/run_onetime" => Some("replication.run_onetime"),
+        "filesystem/setperm" => Some("filesystem.setperm"),
+        "filesystem/chown" => Some("filesystem.chown"),
         _ => None,
     };
+    if path == "core/get_jobs" {
+        let (filters, options) = listing(query, &body);
+        return Some(("core.get_jobs".to_owned(), vec![filters, options], false));
+    }
     if let Some(name) = fixed {
         let params = if body.is_null() {
             Vec::new()
@@ -154,11 +162,11 @@ fn resolve(
             .parse::<u64>()
             .map_or_else(|_| json!(id), |number| json!(number));
         return match *method {
-            Method::GET => Some((
-                format!("{namespace}.query"),
-                vec![json!([["id", "=", id]])],
-                true,
-            )),
+            Method::GET => {
+                let (_, options) = listing(query, &Value::Null);
+                let filters = json!([["id", "=", id]]);
+                Some((format!("{namespace}.query"), vec![filters, options], true))
+            }
             Method::PUT => Some((format!("{namespace}.update"), vec![id, body], false)),
             Method::DELETE => Some((format!("{namespace}.delete"), vec![id, body], false)),
             _ => None,
@@ -247,7 +255,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((name.as_str(), single), ("pool.dataset.query", true));
-        assert_eq!(params, [json!([["id", "=", "tank/k8s/pvc-1"]])]);
+        assert_eq!(params, [json!([["id", "=", "tank/k8s/pvc-1"]]), json!({})]);
     }
 
     #[test]
