@@ -5,8 +5,10 @@ mod forecasts;
 pub(crate) mod gather;
 mod monitored;
 mod print;
+mod snapshots;
 mod state;
 mod troubleshoot;
+mod watching;
 
 use std::path::PathBuf;
 
@@ -17,6 +19,7 @@ use pequod_diag::{Code, Diagnostic};
 use crate::{
     adopt, explain,
     finding::{Severity, State, code_named},
+    ledger::Ledger,
     matcher::{self, Report, Rules},
     model::Inventory,
     usage, validate,
@@ -40,7 +43,8 @@ pub struct Storage {
 #[command(next_help_heading = "Options of a scan")]
 pub struct ScanArgs {
     /// File that says how appliances are reached and which parents are exclusive (see the guide)
-    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    /// [default: ~/.config/pequod/storage.yaml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "PEQUOD_STORAGE_CONFIG", value_hint = clap::ValueHint::FilePath)]
     storage_config: Option<PathBuf>,
 
     /// Contexts of all clusters that use the appliances, separated by commas
@@ -72,6 +76,14 @@ pub struct ScanArgs {
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     monitor_token_file: Option<PathBuf>,
 
+    /// Certificate to show to the monitor, PEM
+    #[arg(long, global = true, value_name = "FILE", requires = "monitor_key", value_hint = clap::ValueHint::FilePath)]
+    monitor_cert: Option<PathBuf>,
+
+    /// Its private key, PEM
+    #[arg(long, global = true, value_name = "FILE", requires = "monitor_cert", value_hint = clap::ValueHint::FilePath)]
+    monitor_key: Option<PathBuf>,
+
     /// File with the authorities of the monitor's certificate, PEM
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     monitor_ca_file: Option<PathBuf>,
@@ -101,11 +113,19 @@ enum Command {
         /// Show only findings of these codes, for example PQS-1001
         #[arg(long, value_name = "CODES", value_delimiter = ',')]
         only: Vec<String>,
+
+        /// Go on, and print what appears and what goes, a line each (with -o json a line of JSON)
+        #[arg(long)]
+        watch: bool,
     },
     /// Show what is on the NAS and belongs to nothing, with the bytes it takes
     Orphans,
     /// Show snapshots of volumes: how many, how old, how large
-    Snapshots,
+    Snapshots {
+        /// Show each snapshot, and the VolumeSnapshot it belongs to
+        #[arg(long)]
+        each: bool,
+    },
     /// Show what was promised, what is taken and what is left
     Usage {
         /// Also list volumes that are at least so full
@@ -157,6 +177,10 @@ enum Command {
         /// Warn about what is likely to reach 90 percent within so many days
         #[arg(long, value_name = "DAYS", default_value_t = 7)]
         warn_days: u32,
+
+        /// Forecast volumes too
+        #[arg(long)]
+        volumes: bool,
     },
     /// Scan again and again, serve what was seen, and keep StorageFindings in step
     Monitor(monitored::MonitorArgs),
@@ -171,8 +195,11 @@ enum Command {
 pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
     let mut output = Output::new(arguments.scan.output);
     let command = arguments.command.clone().unwrap_or(Command::Status);
-    let wants_snapshots = !matches!(command, Command::Validate | Command::Doctor);
-    if let Command::Scan { only } = &command
+    let wants = gather::Wants {
+        snapshots: !matches!(command, Command::Validate | Command::Doctor),
+        rights: matches!(command, Command::Validate | Command::Troubleshoot { .. }),
+    };
+    if let Command::Scan { only, .. } = &command
         && let Some(wrong) = only.iter().find(|code| code_named(code).is_none())
     {
         let problem = Diagnostic::error(
@@ -186,6 +213,9 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
     if let Command::Monitor(monitor) = command {
         return monitored::serve(&arguments.kubectl, &arguments.scan, monitor).await;
     }
+    if let Command::Scan { only, watch: true } = &command {
+        return watching::watch(&arguments.kubectl, &arguments.scan, only, &mut output).await;
+    }
     if let Some(exit) = monitored::answer(&arguments.scan, &command, &mut output).await? {
         return Ok(exit);
     }
@@ -195,7 +225,7 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
     let gathered = gather::inventory(
         &arguments.kubectl,
         &arguments.scan,
-        wants_snapshots,
+        wants,
         &gather::Sessions::default(),
     )
     .await?;
@@ -208,7 +238,7 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
     }
     let exit = match command {
         Command::Status => status(inventory, &mut output)?,
-        Command::Scan { only } => {
+        Command::Scan { only, .. } => {
             let report = scan(inventory, &arguments.scan)?;
             let kept: Vec<_> = report
                 .findings
@@ -230,7 +260,10 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
             output.say(&summary(&report));
             answer(kept.iter().any(|found| found.state != State::Reported))
         }
-        Command::Snapshots => snapshots(inventory, &mut output)?,
+        Command::Snapshots { each: true } => snapshots::each(inventory, &mut output)?,
+        Command::Snapshots { each: false } => {
+            snapshots::by_volume(inventory, &arguments.scan, &mut output)?
+        }
         Command::Usage { near_full } => usage_of(inventory, near_full, &mut output)?,
         Command::Validate => {
             let checks = validate::validate(inventory);
@@ -272,7 +305,14 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
         }
         Command::Apply(apply) => {
             let (kubectl, scan) = (&arguments.kubectl, &arguments.scan);
-            cleaning::apply(&gathered, kubectl, scan, &apply, &mut output).await?
+            Box::pin(cleaning::apply(
+                &gathered,
+                kubectl,
+                scan,
+                &apply,
+                &mut output,
+            ))
+            .await?
         }
         Command::Undo { name } => {
             let (kubectl, scan) = (&arguments.kubectl, &arguments.scan);
@@ -295,8 +335,9 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
             };
             adopted(inventory, &wish, &mut output)?
         }
-        Command::Forecast { warn_days } => {
-            forecasts::show(inventory, &arguments.scan, warn_days, &mut output)?
+        Command::Forecast { warn_days, volumes } => {
+            let wanted = forecasts::Wanted { warn_days, volumes };
+            forecasts::show(inventory, &arguments.scan, wanted, &mut output)?
         }
         Command::Troubleshoot { subject } => {
             troubleshoot::walk(inventory, &arguments.scan, subject, &mut output)?
@@ -314,18 +355,50 @@ fn answer(no: bool) -> Exit {
     if no { Exit::No } else { Exit::Done }
 }
 
+/// Scans, and remembers what was seen.
 pub(crate) fn scan(inventory: &Inventory, arguments: &ScanArgs) -> Result<Report, Failure> {
-    let mut rules = Rules::at(jiff::Timestamp::now().as_second());
-    rules.grace_seconds = i64::from(arguments.grace_hours) * 3600;
+    let rules = rules(arguments);
     let store = state::Store::of(inventory, arguments.state_dir.as_deref())?;
-    let mut ledger = store.load()?;
-    let mut report = matcher::examine(inventory, &ledger.memory, &rules);
-    ledger.advance(&mut report, &rules);
+    let (report, ledger) = judged(inventory, &rules, &store)?;
     if report.complete && !report.guarded {
         store.save(&ledger)?;
         forecasts::remember(&store, inventory, rules.now)?;
     }
     Ok(report)
+}
+
+/// The same, and nothing is remembered of it.
+fn look(inventory: &Inventory, arguments: &ScanArgs) -> Result<Report, Failure> {
+    let store = state::Store::of(inventory, arguments.state_dir.as_deref())?;
+    Ok(judged(inventory, &rules(arguments), &store)?.0)
+}
+
+fn rules(arguments: &ScanArgs) -> Rules {
+    Rules {
+        grace_seconds: i64::from(arguments.grace_hours) * 3600,
+        ..Rules::at(jiff::Timestamp::now().as_second())
+    }
+}
+
+fn judged(
+    inventory: &Inventory,
+    rules: &Rules,
+    store: &state::Store,
+) -> Result<(Report, Ledger), Failure> {
+    let mut ledger = store.load()?;
+    let mut report = matcher::examine(inventory, &ledger.memory, rules);
+    ledger.advance(&mut report, rules);
+    Ok((report, ledger))
+}
+
+/// Where the monitor remembers which objects it wrote.
+pub(crate) fn objects_file(
+    inventory: &Inventory,
+    arguments: &ScanArgs,
+) -> Result<PathBuf, Failure> {
+    let store = state::Store::of(inventory, arguments.state_dir.as_deref())?;
+    store.prepare()?;
+    Ok(store.objects())
 }
 
 fn adopted(
@@ -418,26 +491,6 @@ fn status(inventory: &Inventory, output: &mut Output) -> Result<Exit, Failure> {
             .sum::<usize>(),
         inventory.clusters.len(),
     ));
-    Ok(Exit::Done)
-}
-
-fn snapshots(inventory: &Inventory, output: &mut Output) -> Result<Exit, Failure> {
-    let list = usage::snapshots(inventory);
-    let mut table =
-        Table::new(&["DATASET", "SNAPSHOTS", "CSI", "TAKE", "OLDEST"]).wide(&["APPLIANCE"]);
-    let now = jiff::Timestamp::now().as_second();
-    for row in &list {
-        table.row([
-            row.dataset.to_string(),
-            row.snapshots.to_string(),
-            row.csi.to_string(),
-            usage::human(row.used_bytes),
-            row.oldest
-                .map_or_else(String::new, |made| pequod_cli::age(now - made)),
-            row.nas.to_string(),
-        ]);
-    }
-    output.rows(&list, &table)?;
     Ok(Exit::Done)
 }
 

@@ -6,16 +6,18 @@
 //! | 1 | hour | 14 days |
 //! | 2 | day | 400 days |
 //!
+//! Volumes and their snapshots, of which there may be ten thousand, are kept by day only.
+//!
 //! A point of a higher level is the last one of its hour or day, so that adding is one insert and
 //! nothing is ever averaged away: what a volume took at the end of a day is a fact.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use rusqlite::{Connection, params};
 
 use crate::{
     forecast::Point,
-    model::{Inventory, Seconds},
+    model::{Inventory, Seconds, Text},
     usage,
 };
 
@@ -27,7 +29,8 @@ const LEVELS: [(i64, i64, i64); 3] = [(0, 1, 2 * DAY), (1, HOUR, 14 * DAY), (2, 
 /// A sample of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// `pool nas tank`, `parent nas tank/k8s`, `class cluster name`.
+    /// `pool nas tank`, `parent nas tank/k8s`, `class cluster name`, `volume nas dataset`,
+    /// `snapshots nas dataset`.
     pub series: String,
     /// When.
     pub at: Seconds,
@@ -35,6 +38,8 @@ pub struct Sample {
     pub used_bytes: u64,
     /// Bytes there are in all; 0 when that has no meaning.
     pub size_bytes: u64,
+    /// Whether only the last point of each day is kept.
+    pub daily: bool,
 }
 
 /// The store.
@@ -91,7 +96,8 @@ impl History {
                 };
                 let [used, size] = [sample.used_bytes, sample.size_bytes]
                     .map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
-                for (level, width, _) in LEVELS {
+                let levels = LEVELS.into_iter().skip(if sample.daily { 2 } else { 0 });
+                for (level, width, _) in levels {
                     let bucket = sample.at.div_euclid(width);
                     point.execute(params![level, series, bucket, sample.at, used, size])?;
                 }
@@ -144,8 +150,43 @@ impl History {
     }
 }
 
-/// What a scan adds: pools, parents and classes.
+/// What a scan adds: pools, parents, classes, volumes and their snapshots.
 pub fn samples(inventory: &Inventory, at: Seconds) -> Vec<Sample> {
+    let mut samples = of_usage(inventory, at);
+    let parents: BTreeSet<(&Text, &Text)> = inventory
+        .clusters
+        .iter()
+        .flat_map(|cluster| &cluster.instances)
+        .map(|instance| (&instance.nas, &instance.parent))
+        .collect();
+    for nas in &inventory.appliances {
+        for dataset in &nas.datasets {
+            if parents.contains(&(&nas.name, &Text::from(dataset.parent()))) {
+                samples.push(Sample {
+                    series: format!("volume {} {}", nas.name, dataset.id),
+                    at,
+                    used_bytes: dataset.referenced_bytes.unwrap_or(dataset.used_bytes),
+                    size_bytes: dataset
+                        .volsize_bytes
+                        .or(dataset.refquota_bytes)
+                        .unwrap_or_default(),
+                    daily: true,
+                });
+            }
+        }
+    }
+    let snapshots = usage::snapshots(inventory).into_iter().map(|row| Sample {
+        series: format!("snapshots {} {}", row.nas, row.dataset),
+        at,
+        used_bytes: row.used_bytes,
+        size_bytes: 0,
+        daily: true,
+    });
+    samples.extend(snapshots);
+    samples
+}
+
+fn of_usage(inventory: &Inventory, at: Seconds) -> Vec<Sample> {
     let list = usage::usage(inventory);
     let pool_size = |site: &str, pool: &str| {
         list.iter()
@@ -163,6 +204,7 @@ pub fn samples(inventory: &Inventory, at: Seconds) -> Vec<Sample> {
                 // A parent can grow until its pool is full.
                 _ => pool_size(&row.site, row.name.split('/').next().unwrap_or_default()),
             },
+            daily: false,
         })
         .collect()
 }
@@ -177,7 +219,23 @@ mod tests {
             at,
             used_bytes,
             size_bytes: 1000,
+            daily: false,
         }
+    }
+
+    #[test]
+    fn a_volume_is_kept_by_day() {
+        let mut history = History::in_memory().unwrap();
+        for hour in 0..(10 * 24) {
+            let daily = Sample {
+                daily: true,
+                ..sample(hour * HOUR, u64::try_from(hour).unwrap())
+            };
+            history.add(&[daily]).unwrap();
+        }
+        let (points, _) = history.points("pool nas tank", 0).unwrap();
+        let hours: Vec<i64> = points.iter().map(|point| point.at / HOUR).collect();
+        assert_eq!(hours, (0..10).map(|day| day * 24 + 23).collect::<Vec<_>>());
     }
 
     #[test]

@@ -3,3 +3,4 @@
 pub mod config;
 pub mod decode;
 pub mod read;
+pub mod rights;

@@ -20,6 +20,7 @@ pub mod matcher;
 pub mod model;
 pub mod monitor;
 pub mod retention;
+pub mod snapshots;
 pub mod truenas;
 pub mod usage;
 pub mod validate;

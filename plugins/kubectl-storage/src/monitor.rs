@@ -7,6 +7,7 @@
 pub mod api;
 pub mod auth;
 pub(crate) mod metrics;
+pub mod notify;
 mod objects;
 pub mod scanner;
 pub mod state;

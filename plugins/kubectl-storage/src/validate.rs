@@ -1,5 +1,7 @@
 //! Checks of the configuration: what will not work, or not for long, and what to do about it.
 
+mod running;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -37,8 +39,8 @@ pub struct Check {
     pub remedy: &'static str,
 }
 
-/// How many rules there are.
-pub const RULES: usize = 28;
+/// The rules: `PQS-4001` and so on, without a gap.
+pub const RULES: usize = 40;
 
 /// Runs every rule.
 pub fn validate(inventory: &Inventory) -> Vec<Check> {
@@ -50,6 +52,7 @@ pub fn validate(inventory: &Inventory) -> Vec<Check> {
                 .iter()
                 .find(|nas| nas.name == instance.nas);
             instance_alone(cluster, instance, &mut checks);
+            running::examine(cluster, instance, &mut checks);
             if let Some(nas) = nas {
                 instance_on_nas(instance, nas, &mut checks);
             }
@@ -62,6 +65,7 @@ pub fn validate(inventory: &Inventory) -> Vec<Check> {
             }
         }
         classes(cluster, &mut checks);
+        running::unserved(cluster, &mut checks);
     }
     for nas in &inventory.appliances {
         appliance(inventory, nas, &mut checks);
@@ -589,73 +593,4 @@ fn appliance(inventory: &Inventory, nas: &Nas, checks: &mut Vec<Check>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::nas::Dataset;
-
-    fn instance(driver: &str, parent: &str) -> Instance {
-        Instance {
-            driver: driver.into(),
-            kind: "freenas-nfs".into(),
-            parent: parent.into(),
-            ..Instance::default()
-        }
-    }
-
-    fn codes(instances: Vec<Instance>) -> Vec<&'static str> {
-        let nas = Nas {
-            datasets: vec![Dataset {
-                id: "tank/v".into(),
-                ..Dataset::default()
-            }],
-            ..Nas::default()
-        };
-        let cluster = Cluster {
-            instances,
-            ..Cluster::default()
-        };
-        let inventory = Inventory {
-            appliances: vec![nas],
-            clusters: vec![cluster],
-        };
-        validate(&inventory)
-            .iter()
-            .map(|check| check.code)
-            .collect()
-    }
-
-    #[test]
-    fn a_parent_that_is_gone_is_found() {
-        assert!(codes(vec![instance("a", "tank/gone")]).contains(&"PQS-4001"));
-        assert!(!codes(vec![instance("a", "tank/v")]).contains(&"PQS-4001"));
-    }
-
-    #[test]
-    fn parents_that_are_shared_or_nested_are_found() {
-        assert!(
-            codes(vec![instance("a", "tank/v"), instance("b", "tank/v")]).contains(&"PQS-4004")
-        );
-        assert!(
-            codes(vec![instance("a", "tank/v"), instance("b", "tank/v/x")]).contains(&"PQS-4005")
-        );
-    }
-
-    #[test]
-    fn a_key_in_plain_is_critical() {
-        let mut plain = instance("a", "tank/v");
-        plain.settings.protocol = "http".into();
-        plain.settings.api_key = true;
-        assert!(codes(vec![plain]).contains(&"PQS-4012"));
-    }
-
-    #[test]
-    fn the_doctor_knows_what_breaks() {
-        let old = Some("democraticcsi/democratic-csi:v1.9.4");
-        let next = Some("registry:5000/democratic-csi:next");
-        assert_eq!(breaks("freenas-api-nfs", old, (24, 10)), None);
-        assert!(breaks("freenas-api-nfs", old, (25, 10)).is_some_and(|what| what.contains("next")));
-        assert_eq!(breaks("freenas-api-nfs", next, (25, 10)), None);
-        assert!(breaks("freenas-iscsi", next, (26, 0)).is_some());
-        assert!(breaks("freenas-api-nfs", None, (25, 4)).is_some());
-    }
-}
+mod tests;

@@ -16,7 +16,12 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "storage",
         about: "what kubectl storage confirms, against worlds in which the truth is known",
-        run: storage,
+        run: |arguments| storage(&[], arguments),
+    },
+    Suite {
+        name: "storage-api",
+        about: "the API of the storage monitor against its own document, by schemathesis (which has to be installed)",
+        run: |arguments| storage(&["--example", "api"], arguments),
     },
     Suite {
         name: "fleet",
@@ -52,9 +57,9 @@ fn cue(arguments: &[String]) -> Result<Vec<Figure>> {
     }])
 }
 
-/// The program of `storage-conformance` measures; its last but one kind of line is
-/// `figures: name=value …`. Arguments: how many worlds of 500 and of 10,000 volumes.
-fn storage(arguments: &[String]) -> Result<Vec<Figure>> {
+/// A program of `storage-conformance` measures; its last but one kind of line is
+/// `figures: name=value …`. Its arguments are its own.
+fn storage(which: &[&str], arguments: &[String]) -> Result<Vec<Figure>> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args([
             "run",
@@ -62,8 +67,9 @@ fn storage(arguments: &[String]) -> Result<Vec<Figure>> {
             "--release",
             "--package",
             "storage-conformance",
-            "--",
         ])
+        .args(which)
+        .arg("--")
         .args(arguments)
         .current_dir(workspace_root())
         .stderr(std::process::Stdio::inherit())

@@ -48,6 +48,13 @@ pub struct Work<'a> {
     pub now: &'a (dyn Fn() -> Seconds + Sync),
 }
 
+/// Looks at both sides once more. A plan may be long and its scan minutes old; somebody may have made a
+/// PersistentVolume for something meanwhile, which no read of the appliance shows.
+pub trait Recheck {
+    /// Whether an item may still be dealt with, asked right before the first of its calls; if not, why.
+    fn still(&self, item: &Item) -> impl Future<Output = Result<(), String>> + Send;
+}
+
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -72,6 +79,13 @@ pub enum Stop {
         why: String,
         /// Whether the item is as it was before.
         undone: bool,
+    },
+    /// Something came up since the plan was compared with a scan: nothing of the item was touched.
+    Changed {
+        /// Which item.
+        item: String,
+        /// What.
+        why: String,
     },
     /// No key was given for the appliance.
     NoAppliance(String),
@@ -99,6 +113,9 @@ impl std::fmt::Display for Stop {
                     "the item is half done: run undo"
                 }
             ),
+            Self::Changed { item, why } => {
+                write!(f, "{item} may not be dealt with any more: {why}")
+            }
             Self::NoAppliance(nas) => write!(f, "no key that may write was given for {nas}"),
             Self::NothingToUndo(plan) => write!(f, "nothing of {plan} can be undone"),
             Self::Audit(error) => error.fmt(f),
@@ -115,11 +132,12 @@ impl From<AuditError> for Stop {
 }
 
 /// Carries a plan out that [`Plan::unmoved`] has just compared with a fresh scan.
-pub async fn apply<C: Change + Sync>(
+pub async fn apply<C: Change + Sync, R: Recheck>(
     plan: &Plan,
     appliances: &BTreeMap<String, Appliance<C>>,
     audit: &mut Audit,
     work: &Work<'_>,
+    recheck: &R,
 ) -> Result<Outcome, Stop> {
     plan.verify().map_err(Stop::Refused)?;
     for item in &plan.items {
@@ -139,6 +157,10 @@ pub async fn apply<C: Change + Sync>(
         let Some(appliance) = appliances.get(&item.site) else {
             return Err(Stop::NoAppliance(item.site.clone()));
         };
+        recheck.still(item).await.map_err(|why| Stop::Changed {
+            item: item.id.clone(),
+            why,
+        })?;
         let log = |audit: &mut Audit, event| {
             audit.append(
                 (work.now)(),
@@ -497,9 +519,9 @@ async fn look<C: Caller + Sync>(appliance: &Appliance<C>, step: &Step) -> Result
             Some(_) => There::Before,
         },
         Step::Release { dataset, name } => match snapshot(caller, release, dataset, name).await? {
-            None => moved("the snapshot is gone"),
             Some(found) if found.holds > 0 => There::Before,
-            Some(_) => There::After,
+            // A hold goes with its snapshot: an undo that was cut off may have dropped it already.
+            _ => There::After,
         },
         Step::Mark { dataset, value } => match mark(caller, release, dataset).await? {
             None => moved(format!("{dataset} is gone")),

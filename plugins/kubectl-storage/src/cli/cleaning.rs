@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use clap::Args;
@@ -12,14 +13,15 @@ use pequod_diag::{Code, Diagnostic};
 
 use super::{
     ScanArgs,
-    gather::{Approval, Gathered},
+    gather::{self, Approval, Gathered},
+    look,
     print::Output,
     scan, state,
 };
 use crate::{
     approval,
     cleanup::{
-        Audit, Phase, Plan, Request, apply as carry_out,
+        Audit, Item, Phase, Plan, Recheck, Request, apply as carry_out,
         audit::{AuditError, Event},
         execute::{Stop, Work},
         plan::{self, Refusal},
@@ -224,6 +226,61 @@ pub(super) struct ApplyArgs {
     confirm: Option<String>,
 }
 
+/// Reads both sides again, right before an item is touched.
+struct Again<'a> {
+    kubectl: &'a KubectlArgs,
+    scan_args: &'a ScanArgs,
+    with_retention: bool,
+    /// For how long what was read is believed.
+    lasts: Duration,
+    sessions: gather::Sessions,
+    last: tokio::sync::Mutex<Option<(Instant, BTreeSet<String>)>>,
+}
+
+impl Again<'_> {
+    /// Identities of everything that may be dealt with now.
+    async fn candidates(&self) -> Result<BTreeSet<String>, String> {
+        let words = |failure: Failure| {
+            let problems = failure.problems.iter();
+            let messages: Vec<_> = problems.map(|known| known.message.clone()).collect();
+            messages.join("; ")
+        };
+        let wants = gather::Wants {
+            snapshots: true,
+            rights: false,
+        };
+        let gathered = gather::inventory(self.kubectl, self.scan_args, wants, &self.sessions)
+            .await
+            .map_err(words)?;
+        let report = look(&gathered.inventory, self.scan_args).map_err(words)?;
+        if !report.complete || report.guarded {
+            return Err("another look was incomplete or guarded".to_owned());
+        }
+        let mut candidates = plan::candidates(&report);
+        if self.with_retention {
+            let policies = &gathered.settings.retention;
+            candidates.extend(retention::evaluate(&gathered.inventory, policies, now()).candidates);
+        }
+        Ok(candidates.into_iter().map(|known| known.identity).collect())
+    }
+}
+
+impl Recheck for Again<'_> {
+    async fn still(&self, item: &Item) -> Result<(), String> {
+        let mut last = self.last.lock().await;
+        if last
+            .as_ref()
+            .is_none_or(|(at, _)| at.elapsed() >= self.lasts)
+        {
+            *last = Some((Instant::now(), self.candidates().await?));
+        }
+        match &*last {
+            Some((_, candidates)) if candidates.contains(&item.identity) => Ok(()),
+            _ => Err("another look at both sides does not find it orphaned any more".to_owned()),
+        }
+    }
+}
+
 fn stopped(stop: &Stop) -> Failure {
     let problem = Diagnostic::error(Code("storage/apply"), stop.to_string());
     match stop {
@@ -297,7 +354,19 @@ pub(super) async fn apply(
         actor: &actor,
         now: &now,
     };
-    let outcome = carry_out(&plan, &writers, &mut audit, &work)
+    let again = Again {
+        kubectl,
+        scan_args,
+        with_retention,
+        lasts: match plan.phase {
+            Phase::Quarantine => Duration::from_secs(10),
+            // What is removed is gone.
+            Phase::Purge => Duration::ZERO,
+        },
+        sessions: gather::Sessions::default(),
+        last: tokio::sync::Mutex::default(),
+    };
+    let outcome = carry_out(&plan, &writers, &mut audit, &work, &again)
         .await
         .map_err(|stop| stopped(&stop))?;
     let what = match plan.phase {

@@ -1,5 +1,7 @@
 //! `kubectl storage forecast`, and what each scan adds to the history.
 
+use std::collections::BTreeMap;
+
 use pequod_cli::{Exit, Failure, Table};
 use pequod_diag::{Code, Diagnostic};
 use serde::Serialize;
@@ -38,10 +40,45 @@ struct Row {
     forecast: Option<Forecast>,
 }
 
+/// Bytes a day by which the snapshots of each volume grow, by series; none without a history.
+pub(super) fn snapshot_growth(
+    inventory: &Inventory,
+    arguments: &ScanArgs,
+) -> Result<BTreeMap<String, f64>, Failure> {
+    let store = Store::of(inventory, arguments.state_dir.as_deref())?;
+    let mut growth = BTreeMap::new();
+    if !store.history().exists() {
+        return Ok(growth);
+    }
+    let history = History::open(&store.history()).map_err(|error| failed(&error))?;
+    let now = jiff::Timestamp::now().as_second();
+    for series in history.series().map_err(|error| failed(&error))? {
+        if !series.starts_with("snapshots ") {
+            continue;
+        }
+        let (points, _) = history
+            .points(&series, now - DAYS * 86_400)
+            .map_err(|error| failed(&error))?;
+        if let Some(found) = forecast(&points, 0.0, now) {
+            growth.insert(series, found.bytes_per_day);
+        }
+    }
+    Ok(growth)
+}
+
+/// What is forecast.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Warn about what is likely to be full within so many days.
+    pub(super) warn_days: u32,
+    /// Volumes too.
+    pub(super) volumes: bool,
+}
+
 pub(super) fn show(
     inventory: &Inventory,
     arguments: &ScanArgs,
-    warn_days: u32,
+    wanted: Wanted,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let store = Store::of(inventory, arguments.state_dir.as_deref())?;
@@ -51,6 +88,9 @@ pub(super) fn show(
     let history = History::open(&store.history()).map_err(|error| failed(&error))?;
     let mut rows = Vec::new();
     for series in history.series().map_err(|error| failed(&error))? {
+        if series.starts_with("volume ") && !wanted.volumes {
+            continue;
+        }
         let (points, size_bytes) = history
             .points(&series, now - DAYS * 86_400)
             .map_err(|error| failed(&error))?;
@@ -77,7 +117,7 @@ pub(super) fn show(
             ]);
             continue;
         };
-        warn |= found.reaches(90, f64::from(warn_days));
+        warn |= found.reaches(90, f64::from(wanted.warn_days));
         let mut cells = vec![
             row.series.clone(),
             human(row.size_bytes),
@@ -110,7 +150,7 @@ pub(super) fn show(
     clippy::cast_sign_loss,
     reason = "whole bytes for people"
 )]
-fn per_day(bytes: f64) -> String {
+pub(super) fn per_day(bytes: f64) -> String {
     let sign = if bytes < 0.0 { "-" } else { "" };
     format!("{sign}{}", human(bytes.abs() as u64))
 }

@@ -18,11 +18,11 @@ use serde::Deserialize;
 use super::ScanArgs;
 use crate::{
     cleanup::execute::Appliance,
-    kubernetes::{config::Login, read},
+    kubernetes::{config::Login, read, rights},
     model::{Gap, Inventory, Text, cluster::Cluster},
     retention::Policy,
     truenas::{
-        CallError,
+        CallError, Caller as _,
         client::{Address, Client},
         read::{Scope, read as read_nas},
         tls::Trust,
@@ -103,6 +103,23 @@ impl Sessions {
         Ok(client)
     }
 
+    /// Says something on every connection, so that none is cut for silence. One that was cut all
+    /// the same is made again by the next call.
+    pub(crate) async fn ping(&self) {
+        let clients: Vec<Arc<Client>> = {
+            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            known
+                .values()
+                .map(|(_, client)| Arc::clone(client))
+                .collect()
+        };
+        for client in clients {
+            if let Err(error) = client.call("core.ping", &[]).await {
+                tracing::debug!(%error, "an appliance did not answer a ping");
+            }
+        }
+    }
+
     /// The connection that was made.
     pub(crate) fn known(&self, name: &str) -> Option<Arc<Client>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,11 +142,20 @@ pub(crate) fn parents(inventory: &Inventory) -> BTreeMap<Text, Vec<Text>> {
     parents
 }
 
+/// What is read besides the lists that everything needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wants {
+    /// Snapshots: by far the longest list.
+    pub(crate) snapshots: bool,
+    /// What the drivers' accounts may do: a dozen questions a driver.
+    pub(crate) rights: bool,
+}
+
 /// Reads both sides.
 pub(crate) async fn inventory(
     kubectl: &KubectlArgs,
     arguments: &ScanArgs,
-    snapshots: bool,
+    wants: Wants,
     sessions: &Sessions,
 ) -> Result<Gathered, Failure> {
     let settings = settings(arguments)?;
@@ -141,6 +167,9 @@ pub(crate) async fn inventory(
                 .exclusive_parents
                 .iter()
                 .any(|parent| **parent == *instance.parent);
+        }
+        if wants.rights {
+            rights::fill(connection.client(), &mut reading.cluster).await;
         }
         readings.push((connection, reading));
     }
@@ -162,7 +191,7 @@ pub(crate) async fn inventory(
         let address = address(login, settings.appliances.get(host))?;
         let scope = Scope {
             parents: parents.remove(&name).unwrap_or_default(),
-            snapshots,
+            snapshots: wants.snapshots,
         };
         let read = async {
             let client = sessions.client(&name, &address).await?;
@@ -270,11 +299,39 @@ async fn connections(
 }
 
 fn settings(arguments: &ScanArgs) -> Result<Settings, Failure> {
-    let Some(path) = &arguments.storage_config else {
-        return Ok(Settings::default());
+    let path = match &arguments.storage_config {
+        Some(path) => path.clone(),
+        // A file in the usual place is read; that there is none is usual too.
+        None => match usual_settings().filter(|path| path.exists()) {
+            Some(path) => path,
+            None => return Ok(Settings::default()),
+        },
     };
-    let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-    serde_saphyr::from_str(&text).map_err(|error| unreadable(path, &error))
+    let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+    let mut settings: Settings =
+        serde_saphyr::from_str(&text).map_err(|error| unreadable(&path, &error))?;
+    // Files are named as seen from the file that names them.
+    if let Some(folder) = path.parent() {
+        for appliance in settings.appliances.values_mut() {
+            let named = [
+                &mut appliance.ca_file,
+                &mut appliance.api_key_file,
+                &mut appliance.write_key_file,
+            ];
+            for file in named.into_iter().flatten() {
+                *file = folder.join(&*file);
+            }
+        }
+    }
+    Ok(settings)
+}
+
+/// `$XDG_CONFIG_HOME/pequod/storage.yaml`, or the same under `~/.config`.
+fn usual_settings() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")))?;
+    Some(base.join("pequod/storage.yaml"))
 }
 
 fn unreadable(path: &std::path::Path, error: &dyn std::error::Error) -> Failure {

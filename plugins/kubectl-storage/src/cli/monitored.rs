@@ -18,6 +18,7 @@ use crate::{
         api::{Served, router},
         auth::Gate,
         metrics::Seen,
+        notify::{self, Receiver},
         scanner::{self, Pace},
         state::Hub,
     },
@@ -43,6 +44,10 @@ pub(super) struct MonitorArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = clap::ValueHint::FilePath)]
     tls_key: Option<PathBuf>,
 
+    /// Authorities, PEM: only clients with a certificate of theirs are let in
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = clap::ValueHint::FilePath)]
+    client_ca: Option<PathBuf>,
+
     /// File with tokens, one NAME TOKEN a line; read again when it changes
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     token_file: Option<PathBuf>,
@@ -66,6 +71,18 @@ pub(super) struct MonitorArgs {
     /// Keep StorageFinding objects in step
     #[arg(long)]
     write_findings: bool,
+
+    /// Where to POST what appeared and what went, after each scan that found a difference
+    #[arg(long, value_name = "URL")]
+    notify: Option<String>,
+
+    /// File with a token to send along
+    #[arg(long, value_name = "FILE", requires = "notify", value_hint = clap::ValueHint::FilePath)]
+    notify_token_file: Option<PathBuf>,
+
+    /// File with the authorities of that receiver's certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "notify", value_hint = clap::ValueHint::FilePath)]
+    notify_ca_file: Option<PathBuf>,
 }
 
 fn unable(what: impl Into<String>, error: &dyn std::error::Error) -> Failure {
@@ -101,6 +118,13 @@ pub(super) async fn serve(
     let server = match (&arguments.tls_cert, &arguments.tls_key) {
         (Some(chain), Some(key)) => {
             let certificates = Certificates::empty();
+            if let Some(path) = &arguments.client_ca {
+                let authorities = std::fs::read(path)
+                    .map_err(|error| unable(format!("cannot read {}", path.display()), &error))?;
+                certificates
+                    .demand_clients_of(&authorities)
+                    .map_err(|error| unable("--client-ca cannot be used", &error))?;
+            }
             let files = CertificateFiles {
                 certificate: chain.clone(),
                 key: key.clone(),
@@ -126,6 +150,19 @@ pub(super) async fn serve(
                 )
                 .hint("give --tls-cert and --tls-key, or listen on a loopback address"),
             ));
+        }
+    };
+    let notifying = match &arguments.notify {
+        None => None,
+        Some(url) => {
+            let receiver = Receiver::new(
+                url,
+                arguments.notify_token_file.clone(),
+                arguments.notify_ca_file.as_deref(),
+            )
+            .map_err(|why| Failure::input(Diagnostic::error(Code("storage/notify"), why)))?;
+            let (hub, stop) = (Arc::clone(&hub), stop.clone());
+            Some(tokio::spawn(notify::run(hub, receiver, stop)))
         }
     };
     let health = Health::new();
@@ -162,6 +199,11 @@ pub(super) async fn serve(
     scanning
         .await
         .map_err(|error| unable("the scanner ended", &error))?;
+    if let Some(notifying) = notifying {
+        notifying
+            .await
+            .map_err(|error| unable("the notifier ended", &error))?;
+    }
     Ok(Exit::Done)
 }
 
@@ -171,9 +213,9 @@ pub(super) async fn answer(
     command: &Command,
     output: &mut Output,
 ) -> Result<Option<Exit>, Failure> {
-    let Some(root) = arguments.monitor.as_deref().filter(|_| !arguments.fresh) else {
+    if arguments.monitor.is_none() || arguments.fresh {
         return Ok(None);
-    };
+    }
     let (path, columns): (&str, &[(&'static str, &str)]) = match command {
         Command::Scan { .. } | Command::Orphans => (
             "findings",
@@ -197,7 +239,7 @@ pub(super) async fn answer(
                 ("LEFT", "availableBytes"),
             ],
         ),
-        Command::Snapshots => (
+        Command::Snapshots { each: false } => (
             "snapshots",
             &[
                 ("DATASET", "dataset"),
@@ -218,7 +260,7 @@ pub(super) async fn answer(
         ),
         _ => return Ok(None),
     };
-    let body = ask(root, arguments, path).await?;
+    let body = ask(arguments, path).await?;
     let Some(read_at) = body.get("readAt").and_then(Value::as_i64) else {
         output.say("the monitor has not scanned yet; --fresh scans from here");
         return Ok(Some(Exit::Remote));
@@ -226,7 +268,7 @@ pub(super) async fn answer(
     let keep = |row: &Value| {
         let code = row.get("code").and_then(Value::as_str).unwrap_or_default();
         match command {
-            Command::Scan { only } => only.is_empty() || only.iter().any(|known| known == code),
+            Command::Scan { only, .. } => only.is_empty() || only.iter().any(|known| known == code),
             // PQS-1001 to 1011 are what may be removed once it is confirmed.
             Command::Orphans => code.starts_with("PQS-10") && code < "PQS-1012",
             _ => true,
@@ -272,7 +314,9 @@ fn cell(row: &Value, field: &str) -> String {
     }
 }
 
-async fn ask(root: &str, arguments: &ScanArgs, path: &str) -> Result<Value, Failure> {
+/// Asks the monitor for what is under a path of its API.
+pub(super) async fn ask(arguments: &ScanArgs, path: &str) -> Result<Value, Failure> {
+    let root = arguments.monitor.as_deref().unwrap_or_default();
     let problem = |message: String| {
         Failure::remote(
             Diagnostic::error(Code("storage/monitor"), message)
@@ -287,13 +331,7 @@ async fn ask(root: &str, arguments: &ScanArgs, path: &str) -> Result<Value, Fail
             Some(Secret::new(text.trim().to_owned()))
         }
     };
-    let plain = root.starts_with("http://");
-    let host = root.trim_start_matches("http://");
-    if plain
-        && !["127.0.0.1", "localhost", "[::1]"]
-            .iter()
-            .any(|known| host.starts_with(known))
-    {
+    if notify::exposes(root) {
         return Err(Failure::input(Diagnostic::error(
             Code("storage/monitor"),
             "a token is not sent over a plain connection to another machine",
@@ -306,7 +344,20 @@ async fn ask(root: &str, arguments: &ScanArgs, path: &str) -> Result<Value, Fail
                 .map_err(|error| unable(format!("cannot read {}", path.display()), &error))?,
         ),
     };
-    let config = trust.config().map_err(|error| problem(error.reason))?;
+    let identity = match (&arguments.monitor_cert, &arguments.monitor_key) {
+        (Some(chain), Some(key)) => {
+            let read = |path: &PathBuf| {
+                std::fs::read(path)
+                    .map_err(|error| unable(format!("cannot read {}", path.display()), &error))
+            };
+            Some((read(chain)?, read(key)?))
+        }
+        _ => None,
+    };
+    let identity = identity.as_ref().map(|(chain, key)| (&**chain, &**key));
+    let config = trust
+        .config_as(identity)
+        .map_err(|error| problem(error.reason))?;
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(config)
         .timeout(Duration::from_secs(10))

@@ -44,6 +44,16 @@ impl Output {
         }
     }
 
+    /// The form that was asked for.
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// A line of data.
+    pub(super) fn line(&mut self, line: &str) -> Result<(), Failure> {
+        self.printer.data(&format!("{line}\n"))
+    }
+
     /// Words for the person at the terminal.
     pub(super) fn say(&mut self, words: &str) {
         self.printer.say(words);

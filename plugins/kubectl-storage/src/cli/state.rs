@@ -12,14 +12,14 @@ use sha2::{Digest, Sha256};
 use crate::{ledger::Ledger, model::Inventory};
 
 /// The file.
-pub(super) struct Store {
+pub(crate) struct Store {
     path: PathBuf,
 }
 
 impl Store {
     /// The file of what is scanned: another set of clusters is another memory, because what one
     /// scan does not see must not make another forget.
-    pub(super) fn of(inventory: &Inventory, folder: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn of(inventory: &Inventory, folder: Option<&Path>) -> Result<Self, Failure> {
         let folder = match folder {
             Some(folder) => folder.to_owned(),
             None => default_folder().ok_or_else(|| {
@@ -83,6 +83,11 @@ impl Store {
     /// The audit log beside the memory.
     pub(super) fn audit(&self) -> PathBuf {
         self.path.with_extension("audit.jsonl")
+    }
+
+    /// What the monitor wrote as objects, beside the memory.
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.path.with_extension("objects.json")
     }
 
     /// The history beside the memory.

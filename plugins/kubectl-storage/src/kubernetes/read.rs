@@ -1,6 +1,6 @@
 //! Reads one cluster: every list page by page, and the driver configurations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Request;
 use pequod_kube::Cluster as Connection;
@@ -131,6 +131,14 @@ struct Release {
     image: Option<String>,
     /// Arguments of the external-provisioner.
     provisioner: Vec<String>,
+    /// Its image.
+    provisioner_image: Option<String>,
+    /// ServiceAccount of the Pod that has it.
+    account: Option<String>,
+    /// Pods that are not ready, with the node and why.
+    unready: Vec<String>,
+    /// Secrets that its pods mount: the configuration may be one that the chart did not make.
+    secrets: BTreeSet<String>,
 }
 
 /// Releases by namespace and name.
@@ -147,6 +155,27 @@ fn releases(pods: &str) -> BTreeMap<(String, String), Release> {
             at("/metadata/namespace").to_owned(),
             at("/metadata/labels/app.kubernetes.io~1instance").to_owned(),
         );
+        if let Some(why) = unready(&pod) {
+            let place = format!(
+                "{} on {}: {why}",
+                at("/metadata/name"),
+                at("/spec/nodeName")
+            );
+            names.entry(key.clone()).or_default().unready.push(place);
+        }
+        let mounted = pod
+            .pointer("/spec/volumes")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|volume| volume.pointer("/secret/secretName")?.as_str())
+            .map(str::to_owned);
+        names
+            .entry(key.clone())
+            .or_default()
+            .secrets
+            .extend(mounted);
+        let account = at("/spec/serviceAccountName").to_owned();
         let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
         for container in containers.into_iter().flatten() {
             let release = names.entry(key.clone()).or_default();
@@ -170,10 +199,33 @@ fn releases(pods: &str) -> BTreeMap<(String, String), Release> {
                     .iter()
                     .map(|&argument| argument.to_owned())
                     .collect();
+                release.provisioner_image = text("image").map(str::to_owned);
+                release.account = (!account.is_empty()).then(|| account.clone());
             }
         }
     }
     names
+}
+
+/// Why a Pod is not ready; none when it is, is over, or its status was never written.
+fn unready(pod: &Value) -> Option<String> {
+    let phase = pod.pointer("/status/phase").and_then(Value::as_str)?;
+    if phase == "Succeeded" || pod.pointer("/metadata/deletionTimestamp").is_some() {
+        return None;
+    }
+    let statuses = pod
+        .pointer("/status/containerStatuses")
+        .and_then(Value::as_array);
+    let waiting = statuses.into_iter().flatten().find_map(|status| {
+        let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str);
+        let ready = status.get("ready").and_then(Value::as_bool) == Some(true);
+        let reason = text("/state/waiting/reason").or_else(|| text("/state/terminated/reason"));
+        (!ready).then(|| {
+            let name = text("/name").unwrap_or_default();
+            format!("{name} {}", reason.unwrap_or("is not ready"))
+        })
+    });
+    waiting.or_else(|| (phase != "Running").then(|| format!("it is {phase}")))
 }
 
 fn add_driver(
@@ -192,8 +244,17 @@ fn add_driver(
         .unwrap_or(&secret.metadata.name);
     let place = format!("{}/{}", secret.metadata.namespace, secret.metadata.name);
     let key = (secret.metadata.namespace.clone(), release.to_owned());
-    // The chart's release name may carry its own suffix in the pods' labels.
-    let release_of = names.get(&key).or_else(|| {
+    // Whoever mounts it is served by it. Else by name; the chart's release name may carry its own
+    // suffix in the pods' labels.
+    let mounts = names
+        .iter()
+        .find(|((namespace, _), known)| {
+            *namespace == key.0
+                && known.csi_name.is_some()
+                && known.secrets.contains(&secret.metadata.name)
+        })
+        .map(|(_, known)| known);
+    let release_of = mounts.or_else(|| names.get(&key)).or_else(|| {
         names
             .iter()
             .find(|((namespace, instance), _)| {
@@ -231,6 +292,11 @@ fn add_driver(
                     .iter()
                     .map(|argument| Text::from(&**argument))
                     .collect();
+                instance.settings.provisioner_image =
+                    known.provisioner_image.as_deref().map(Text::from);
+                instance.settings.account = known.account.as_deref().map(Text::from);
+                instance.settings.unready =
+                    known.unready.iter().map(|why| Text::from(&**why)).collect();
                 reading.logins.entry(login.host.clone()).or_insert(login);
                 reading.cluster.instances.push(instance);
             }
@@ -334,6 +400,7 @@ fn gap(cluster: &mut Cluster, asked: &str, reason: &str) {
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
+    use serde_json::json;
 
     use super::*;
 
@@ -365,6 +432,54 @@ mod tests {
         assert_eq!(&*found.settings.provisioner_args[0], "--timeout=90s");
         assert!(reading.logins.contains_key("nas.test"));
         assert!(reading.cluster.gaps.is_empty());
+    }
+
+    #[test]
+    fn a_configuration_of_any_name_is_found_by_who_mounts_it() {
+        let pods = r#"{"items":[{"metadata":{"namespace":"csi","labels":{"app.kubernetes.io/instance":"zfs"}},
+            "spec":{"volumes":[{"name":"config","secret":{"secretName":"made-by-vault"}}],
+            "containers":[{"name":"csi-driver","args":["--csi-name=org.test.nfs"]}]}}]}"#;
+        let yaml = "driver: freenas-api-nfs\nhttpConnection: {host: nas.test, protocol: https, apiKey: k}\n\
+            zfs: {datasetParentName: tank/v}\n";
+        let secret = |name: &str| SecretObject {
+            metadata: SecretMeta {
+                name: name.to_owned(),
+                namespace: "csi".to_owned(),
+            },
+            data: BTreeMap::from([(
+                "driver-config-file.yaml".to_owned(),
+                base64::engine::general_purpose::STANDARD.encode(yaml),
+            )]),
+        };
+        let mut reading = Reading::default();
+        add_driver(&mut reading, &secret("made-by-vault"), &releases(pods));
+        assert_eq!(reading.cluster.instances.len(), 1);
+        assert!(reading.cluster.gaps.is_empty());
+        // One that nobody mounts is of nobody, and a gap.
+        add_driver(&mut reading, &secret("left-over"), &releases(pods));
+        assert_eq!(reading.cluster.instances.len(), 1);
+        assert_eq!(reading.cluster.gaps.len(), 1);
+    }
+
+    #[test]
+    fn a_pod_that_is_not_ready_says_why() {
+        let pod = |status: Value| json!({"metadata": {"name": "n"}, "status": status});
+        let container = |ready: bool, state: Value| json!({"name": "csi-driver", "ready": ready, "state": state});
+        let waiting = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+        let crashing =
+            json!({"phase": "Running", "containerStatuses": [container(false, waiting)]});
+        assert_eq!(
+            unready(&pod(crashing)).as_deref(),
+            Some("csi-driver CrashLoopBackOff")
+        );
+        let running =
+            json!({"phase": "Running", "containerStatuses": [container(true, json!({}))]});
+        assert_eq!(unready(&pod(running)), None);
+        assert_eq!(
+            unready(&pod(json!({"phase": "Pending"}))).as_deref(),
+            Some("it is Pending")
+        );
+        assert_eq!(unready(&json!({"metadata": {"name": "n"}})), None);
     }
 
     #[test]

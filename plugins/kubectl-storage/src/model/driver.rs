@@ -73,6 +73,14 @@ pub struct Settings {
     pub share_host: Text,
     /// `--feature-gates` and other arguments of the external-provisioner.
     pub provisioner_args: Vec<Text>,
+    /// Image of the external-provisioner, where it could be read.
+    pub provisioner_image: Option<Text>,
+    /// Pods of the release that are not ready, with the node and why.
+    pub unready: Vec<Text>,
+    /// ServiceAccount of the controller.
+    pub account: Option<Text>,
+    /// What that account lacks; none when nobody asked or could ask.
+    pub missing_rights: Option<Vec<Text>>,
 }
 
 /// Prefixes and suffixes that the driver's documented examples carry: two clusters may both have

@@ -90,6 +90,22 @@ impl Collector for Seen {
             let metric = encoder.encode_descriptor(name, help, None, family.metric_type())?;
             family.encode(metric)?;
         }
-        Ok(())
+        let family: Family<Labels, prometheus_client::metrics::gauge::Gauge> = Family::default();
+        for row in current.usage.iter().filter(|row| row.kind == "parent") {
+            let labels = vec![
+                ("nas".to_owned(), row.site.clone()),
+                ("dataset".to_owned(), row.name.clone()),
+            ];
+            family
+                .get_or_create(&labels)
+                .set(i64::try_from(row.used_bytes).unwrap_or(i64::MAX));
+        }
+        let metric = encoder.encode_descriptor(
+            "truenas_dataset_used_bytes",
+            "Bytes taken in a driver's parent",
+            None,
+            family.metric_type(),
+        )?;
+        family.encode(metric)
     }
 }

@@ -1,9 +1,13 @@
 //! `StorageFinding` objects, one for each finding that is more than information.
 //!
 //! They are there to be looked at with kubectl. Deleting one dismisses it: it comes back only when
-//! the finding says something else. Deleting one never deletes anything on an appliance.
+//! the finding says something else. Deleting one never deletes anything on an appliance. What was
+//! written is remembered in the state folder, so that a restart brings nothing back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use kube::{
     Api, Client, ResourceExt as _,
@@ -21,8 +25,10 @@ const MOST: usize = 1000;
 /// Keeps the objects in step.
 pub(super) struct Objects {
     api: Api<StorageFinding>,
-    /// What was written by this process, to tell a deleted one from one never written.
+    /// What was written, to tell a deleted one from one never written.
     written: BTreeMap<String, StorageFindingSpec>,
+    /// Where that is remembered.
+    file: PathBuf,
 }
 
 fn name_of(finding: &FindingView) -> String {
@@ -46,10 +52,19 @@ fn spec_of(finding: &FindingView) -> StorageFindingSpec {
 }
 
 impl Objects {
-    pub(super) fn new(client: Client) -> Self {
+    /// With what was written before, if that can be read.
+    pub(super) fn open(client: Client, file: PathBuf) -> Self {
+        let written = match std::fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+                tracing::warn!(%error, "what was dismissed is forgotten");
+                BTreeMap::new()
+            }),
+            Err(_) => BTreeMap::new(),
+        };
         Self {
             api: Api::all(client),
-            written: BTreeMap::new(),
+            written,
+            file,
         }
     }
 
@@ -90,7 +105,22 @@ impl Objects {
                 Err(error) => return Err(error),
             }
         }
-        self.written = wanted;
+        if self.written != wanted {
+            self.written = wanted;
+            self.remember();
+        }
         Ok(())
+    }
+
+    /// Replaces the file whole: a crash leaves the old one.
+    fn remember(&self) {
+        let fresh = self.file.with_extension("new");
+        let written = serde_json::to_vec(&self.written)
+            .map_err(std::io::Error::other)
+            .and_then(|bytes| std::fs::write(&fresh, bytes))
+            .and_then(|()| std::fs::rename(&fresh, &self.file));
+        if let Err(error) = written {
+            tracing::warn!(%error, "what was written is not remembered over a restart");
+        }
     }
 }

@@ -25,6 +25,9 @@ pub struct Pace {
     pub snapshots: Duration,
 }
 
+/// The appliance's proxy cuts a connection on which nothing was said for a minute.
+const PING: Duration = Duration::from_secs(25);
+
 /// What hides findings.
 #[derive(Debug, Clone, Default)]
 struct Exemptions(Vec<StorageExemption>);
@@ -63,32 +66,63 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     let sessions = gather::Sessions::default();
-    let mut objects = Objects::new(client.clone());
+    let mut objects: Option<Objects> = None;
     let mut inventory: Option<Inventory> = None;
-    let mut next = tokio::time::Instant::now();
+    let mut scan_at = tokio::time::Instant::now();
+    let mut snapshots_at = scan_at;
     loop {
-        let due = tokio::time::Instant::now() >= next;
-        if due {
-            next = tokio::time::Instant::now() + pace.scan;
+        let now = tokio::time::Instant::now();
+        if now >= scan_at {
+            scan_at = now + pace.scan;
+            snapshots_at = now + pace.snapshots;
             match once(&hub, &kubectl, &arguments, &sessions, &client).await {
                 Ok(read) => {
-                    inventory = Some(read);
-                    if write_objects
-                        && let Err(error) = objects.follow(&hub.current().findings).await
-                    {
-                        tracing::warn!(%error, "StorageFindings could not be written");
+                    if write_objects {
+                        write(&mut objects, &client, &read, &arguments, &hub).await;
                     }
+                    inventory = Some(read);
                 }
                 Err(reason) => tracing::warn!(reason, "the scan failed"),
             }
-        } else if let Some(known) = &mut inventory {
-            fresh_snapshots(&hub, known, &sessions).await;
+        } else if now >= snapshots_at {
+            snapshots_at = now + pace.snapshots;
+            if let Some(known) = &mut inventory {
+                fresh_snapshots(&hub, known, &sessions).await;
+            }
+        } else {
+            sessions.ping().await;
         }
+        let next = scan_at.min(snapshots_at).min(now + PING);
         tokio::select! {
             () = stop.cancelled() => return,
-            () = hub.wanted.notified() => next = tokio::time::Instant::now(),
-            () = tokio::time::sleep(pace.snapshots.min(pace.scan)) => {}
+            () = hub.wanted.notified() => scan_at = tokio::time::Instant::now(),
+            () = tokio::time::sleep_until(next) => {}
         }
+    }
+}
+
+/// Keeps the objects in step, if their memory can be kept at all.
+async fn write(
+    objects: &mut Option<Objects>,
+    client: &Client,
+    inventory: &Inventory,
+    arguments: &ScanArgs,
+    hub: &Hub,
+) {
+    if objects.is_none() {
+        match crate::cli::objects_file(inventory, arguments) {
+            Ok(file) => *objects = Some(Objects::open(client.clone(), file)),
+            Err(failure) => {
+                for problem in &failure.problems {
+                    tracing::warn!(reason = problem.message, "StorageFindings are not written");
+                }
+            }
+        }
+    }
+    if let Some(objects) = objects
+        && let Err(error) = objects.follow(&hub.current().findings).await
+    {
+        tracing::warn!(%error, "StorageFindings could not be written");
     }
 }
 
@@ -113,7 +147,11 @@ async fn once(
         tracing::warn!(%error, "StorageExemptions could not be read");
         Exemptions::default()
     });
-    let gathered = gather::inventory(kubectl, arguments, true, sessions)
+    let wants = gather::Wants {
+        snapshots: true,
+        rights: true,
+    };
+    let gathered = gather::inventory(kubectl, arguments, wants, sessions)
         .await
         .map_err(words)?;
     let report = scan(&gathered.inventory, arguments).map_err(words)?;

@@ -6,7 +6,7 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 use sha2::{Digest, Sha256};
 
@@ -41,6 +41,14 @@ impl Trust {
     /// The configuration of a connection. It offers HTTP/1.1 only: the appliance would choose
     /// HTTP/2 where offered, on which it upgrades no WebSocket.
     pub(crate) fn config(&self) -> Result<ClientConfig, CallError> {
+        self.config_as(None)
+    }
+
+    /// The same, showing a certificate chain with its key (PEM) where one is asked for.
+    pub(crate) fn config_as(
+        &self,
+        identity: Option<(&[u8], &[u8])>,
+    ) -> Result<ClientConfig, CallError> {
         let failed = |error: &dyn std::fmt::Display| {
             CallError::new(
                 ErrorKind::Certificate,
@@ -52,25 +60,38 @@ impl Trust {
             .with_safe_default_protocol_versions()
             .map_err(|error| failed(&error))?;
         let mut roots = RootCertStore::empty();
-        let mut config = match self {
+        let builder = match self {
             Self::System => {
                 roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-                builder.with_root_certificates(roots).with_no_client_auth()
+                builder.with_root_certificates(roots)
             }
             Self::Authority(pem) => {
                 for certificate in CertificateDer::pem_slice_iter(pem) {
                     let certificate = certificate.map_err(|error| failed(&error))?;
                     roots.add(certificate).map_err(|error| failed(&error))?;
                 }
-                builder.with_root_certificates(roots).with_no_client_auth()
+                builder.with_root_certificates(roots)
             }
-            Self::Fingerprint(pin) => builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Pinned {
-                    pin: *pin,
-                    provider,
-                }))
-                .with_no_client_auth(),
+            Self::Fingerprint(pin) => {
+                builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(Pinned {
+                        pin: *pin,
+                        provider,
+                    }))
+            }
+        };
+        let mut config = match identity {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => {
+                let chain = CertificateDer::pem_slice_iter(chain)
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(|error| failed(&error))?;
+                let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| failed(&error))?;
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(|error| failed(&error))?
+            }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)

@@ -6,16 +6,19 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod chart;
+mod guide;
 mod monitor;
 mod site;
 
+use pequod_testkit::ControlPlane;
 use serde_json::Value;
 use site::{MISSING, ORPHAN, Site, WHOLE};
 use truenas_simulator::Profile;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_the_first_look_to_an_undone_quarantine() {
-    let site = Site::new(Profile::V2504).await;
+    let site = Site::new(ControlPlane::shared().await, Profile::V2504).await;
 
     // Nothing is configured but the fingerprint: the driver is found by itself.
     let out = site.expect(0, &["status"]);
@@ -54,8 +57,34 @@ async fn from_the_first_look_to_an_undone_quarantine() {
         .run(&["troubleshoot", &format!("pv/{MISSING}")])
         .expect_code(1);
     assert!(out.stderr.contains("PQS-2001"), "{out:?}");
+    // At a terminal it asks, until nothing is answered.
+    let out = site.at_a_terminal("troubleshoot", &format!("pv/nothing\npv/{MISSING}\n\n"));
+    assert_eq!(out.code, Some(1), "{out:?}");
+    assert!(
+        out.stdout.contains("is on neither side") && out.stdout.contains("PQS-2001"),
+        "{out:?}"
+    );
     let out = site.expect(0, &["snapshots"]);
     assert!(out.stdout.contains(ORPHAN), "{out:?}");
+    let out = site.expect(0, &["snapshots", "--each", "-o", "json"]);
+    let each: Value = serde_json::from_str(&out.stdout).unwrap();
+    let states: Vec<_> = each
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["snapshot"].as_str(), row["state"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            (None, "other"),
+            (Some("default/s"), "ready"),
+            (None, "other")
+        ]
+    );
+    // The driver's account was given no role at all; what it needs is asked of the API server.
+    let out = site.expect(1, &["validate", "-o", "json"]);
+    assert!(out.stdout.contains("PQS-4035"), "{out:?}");
     site.expect(0, &["usage"]);
     let out = site.expect(1, &["doctor"]);
     assert!(out.stdout.contains("next"), "{out:?}");
@@ -85,7 +114,8 @@ async fn from_the_first_look_to_an_undone_quarantine() {
         )
         .success();
 
-    monitor::serves_and_follows(&site).await;
+    let dismissed = monitor::serves_and_follows(&site).await;
+    monitor::is_guarded_and_tells(&site, &dismissed).await;
 
     site.confirm();
     let state = || site.nas.nas.lock().unwrap().state();
@@ -226,5 +256,33 @@ async fn from_the_first_look_to_an_undone_quarantine() {
     assert!(state()["datasets"].get(format!("tank/v/{WHOLE}")).is_some());
     let out = site.expect(0, &["orphans", "-o", "json"]);
     assert_eq!(out.stdout.trim(), "[]");
+
+    // What a retention policy no longer keeps goes the same way, and nothing else with it.
+    site.settings("never", "write-key");
+    let before = state();
+    let expired = format!("tank/v/{WHOLE}@auto-0");
+    site.expect(1, &["plan", "--retention", "--out", plan]);
+    site.expect(0, &["apply", plan, "--confirm", &confirm(plan)]);
+    assert_eq!(state(), before, "a snapshot in quarantine only waits");
+    site.expect(
+        1,
+        &[
+            "plan",
+            "--retention",
+            "--purge",
+            "--keep-days",
+            "0",
+            "--out",
+            plan,
+        ],
+    );
+    site.expect(0, &["apply", plan, "--confirm", &confirm(plan)]);
+    let mut wanted = before;
+    wanted["snapshots"]
+        .as_object_mut()
+        .unwrap()
+        .remove(&expired)
+        .unwrap();
+    assert_eq!(state(), wanted);
     site.nas.stop().await;
 }

@@ -1,6 +1,12 @@
 //! The monitor as a process: who may ask, what is served, what changes when something is mended.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::StreamExt as _;
 use pequod_api::StorageFinding;
@@ -16,7 +22,7 @@ struct Monitor {
 }
 
 impl Monitor {
-    fn start(site: &Site, port: u16, health: u16) -> Self {
+    fn start(site: &Site<'_>, port: u16, health: u16) -> Self {
         std::fs::write(site.file("tokens"), "anna static-token\n").unwrap();
         std::fs::write(site.file("token"), "static-token").unwrap();
         let program = std::path::Path::new(env!("CARGO_BIN_EXE_kubectl-storage"));
@@ -84,7 +90,8 @@ impl Monitor {
     }
 }
 
-pub(crate) async fn serves_and_follows(site: &Site) {
+/// Gives back the name of the StorageFinding that was dismissed.
+pub(crate) async fn serves_and_follows(site: &Site<'_>) -> String {
     let ports = pequod_testkit::free_ports(2).unwrap();
     let monitor = Monitor::start(site, ports[0], ports[1]);
     let has = |body: &Value, subject: &str| {
@@ -214,14 +221,17 @@ pub(crate) async fn serves_and_follows(site: &Site) {
         .unwrap();
     assert!(metrics.contains("pequod_storage_findings{"), "{metrics}");
     assert!(metrics.contains("truenas_pool_used_bytes{"), "{metrics}");
+    assert!(metrics.contains("truenas_dataset_used_bytes{"), "{metrics}");
 
-    // Twenty a second and no more.
-    let mut refused = 0;
-    for _ in 0..60 {
-        if monitor.get("status", Some("static-token")).await.0 == 429 {
-            refused += 1;
-        }
-    }
+    // Twenty a second and no more: of many at once most are too many.
+    let client = reqwest::Client::new();
+    let url = format!("{}/api/v1/status", monitor.url);
+    let asked = (0..200).map(|_| client.get(&url).bearer_auth("static-token").send());
+    let refused = futures::future::join_all(asked)
+        .await
+        .into_iter()
+        .filter(|answer| answer.as_ref().unwrap().status().as_u16() == 429)
+        .count();
     assert!(refused > 0);
 
     // A rotated token works without a restart, the old one no more.
@@ -233,4 +243,181 @@ pub(crate) async fn serves_and_follows(site: &Site) {
         .unwrap();
     assert_eq!(monitor.get("status", Some("static-token")).await.0, 401);
     monitor.process.stop().await;
+    name
+}
+
+/// An authority, a server's certificate and a client's, in the site's folder.
+fn certificates(site: &Site<'_>) {
+    use rcgen::{
+        BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    };
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&key).unwrap();
+    std::fs::write(site.file("ca.pem"), authority.pem()).unwrap();
+    let issuer = Issuer::new(params, key);
+    for (name, purpose) in [
+        ("server", ExtendedKeyUsagePurpose::ServerAuth),
+        ("client", ExtendedKeyUsagePurpose::ClientAuth),
+    ] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.extended_key_usages = vec![purpose];
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        std::fs::write(site.file(&format!("{name}.pem")), certificate.pem()).unwrap();
+        std::fs::write(site.file(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+}
+
+/// Each notice, with the token that came along.
+type Heard = Arc<Mutex<Vec<(Option<String>, Value)>>>;
+
+/// Somebody who is told of findings; the first call is refused.
+async fn receiver() -> (String, Heard) {
+    let heard = Heard::default();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let keep = Arc::clone(&heard);
+    let hook = move |headers: http::HeaderMap, axum::Json(body): axum::Json<Value>| {
+        let first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+        let token = headers
+            .get("authorization")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        if !first {
+            keep.lock().unwrap().push((token, body));
+        }
+        let answer = if first {
+            http::StatusCode::BAD_GATEWAY
+        } else {
+            http::StatusCode::NO_CONTENT
+        };
+        std::future::ready(answer)
+    };
+    let router = axum::Router::new().route("/hook", axum::routing::post(hook));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (format!("http://{address}/hook"), heard)
+}
+
+/// The same monitor after a restart, behind TLS with certificates of clients, telling somebody else.
+pub(crate) async fn is_guarded_and_tells(site: &Site<'_>, dismissed: &str) {
+    certificates(site);
+    let (url, heard) = receiver().await;
+    let ports = pequod_testkit::free_ports(2).unwrap();
+    std::fs::write(site.file("tokens"), "anna static-token\n").unwrap();
+    let file = |name: &str| site.file(name).to_str().unwrap().to_owned();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_kubectl-storage"));
+    let mut command = site.cluster.command(program, "admin");
+    command
+        .args([
+            "monitor",
+            "--interval",
+            "1",
+            "--write-findings",
+            "--grace-hours",
+            "0",
+        ])
+        .arg(format!("--listen=127.0.0.1:{}", ports[0]))
+        .arg(format!("--health=127.0.0.1:{}", ports[1]))
+        .args([
+            "--tls-cert",
+            &file("server.pem"),
+            "--tls-key",
+            &file("server.key"),
+        ])
+        .args([
+            "--client-ca",
+            &file("ca.pem"),
+            "--token-file",
+            &file("tokens"),
+        ])
+        .args(["--notify", &url, "--notify-token-file", &file("token")])
+        .args(["--storage-config", &file("storage.yaml")])
+        .args(["--state-dir", &file("monitor-state")]);
+    let process = site.cluster.spawn("storage-monitor-tls", &command).unwrap();
+
+    // Told at the second try, with the token, of what there is.
+    let mut every = tokio::time::interval(Duration::from_millis(100));
+    for _ in 0..300 {
+        every.tick().await;
+        if !heard.lock().unwrap().is_empty() {
+            break;
+        }
+    }
+    let (token, notice) = heard.lock().unwrap().first().cloned().unwrap();
+    assert_eq!(token.as_deref(), Some("Bearer static-token"));
+    assert_eq!(notice["initial"], true);
+    let subjects = notice["found"].to_string();
+    assert!(subjects.contains(MISSING), "{notice}");
+
+    // Without a certificate of the authority nobody is let in, token or not.
+    let address = format!("https://localhost:{}", ports[0]);
+    let (token, ca) = (file("token"), file("ca.pem"));
+    let asking = [
+        "scan",
+        "--monitor",
+        &address,
+        "--monitor-token-file",
+        &token,
+        "--monitor-ca-file",
+        &ca,
+    ];
+    site.expect(3, &asking);
+    let (cert, key) = (file("client.pem"), file("client.key"));
+    let known = ["--monitor-cert", &cert, "--monitor-key", &key];
+    let out = site.expect(1, &[&asking[..], &known].concat());
+    assert!(out.stderr.contains("from the monitor"), "{out:?}");
+
+    // Who watches sees what is there, and what goes.
+    let mut command = site.cluster.command(program, "admin");
+    command.args([&asking[..], &known, &["--watch"]].concat());
+    let watching = site.cluster.spawn("storage-watch", &command).unwrap();
+    let sees = async |what: &str| {
+        let mut every = tokio::time::interval(Duration::from_millis(100));
+        for _ in 0..300 {
+            every.tick().await;
+            let log = watching.log();
+            let (change, rest) = what.split_once(' ').unwrap();
+            if log.lines().any(|line| {
+                line.starts_with(change) && rest.split(' ').all(|word| line.contains(word))
+            }) {
+                return;
+            }
+        }
+        panic!("never seen: {what}\n{}", watching.log());
+    };
+    sees(&format!("found PQS-2001 {MISSING}")).await;
+    sees("found PQS-2005 csi-gone").await;
+    site.cluster
+        .kubectl(["delete", "volumeattachment", "csi-gone"])
+        .success();
+    sees("gone PQS-2005 csi-gone").await;
+    watching.stop().await;
+    let told = |heard: &[(Option<String>, Value)]| {
+        heard
+            .iter()
+            .any(|(_, notice)| notice["gone"].to_string().contains("csi-gone"))
+    };
+    for _ in 0..300 {
+        every.tick().await;
+        if told(&heard.lock().unwrap()) {
+            break;
+        }
+    }
+    assert!(told(&heard.lock().unwrap()));
+
+    // What was dismissed before the restart is still dismissed.
+    let objects = kube::Api::<StorageFinding>::all(site.cluster.client());
+    assert!(objects.get_opt(dismissed).await.unwrap().is_none());
+    assert!(
+        !objects
+            .list(&kube::api::ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+    process.stop().await;
 }

@@ -14,8 +14,8 @@ pub(crate) const ORPHAN: &str = "pvc-22222222-2222-4222-8222-222222222222";
 pub(crate) const MISSING: &str = "pvc-33333333-3333-4333-8333-333333333333";
 const SNAPSHOT: &str = "44444444-4444-4444-8444-444444444444";
 
-pub(crate) struct Site {
-    pub(crate) cluster: &'static ControlPlane,
+pub(crate) struct Site<'a> {
+    pub(crate) cluster: &'a ControlPlane,
     pub(crate) nas: Running,
     pub(crate) folder: tempfile::TempDir,
 }
@@ -46,6 +46,7 @@ fn seed() -> Value {
         "snapshots": [
             {"dataset": format!("tank/v/{WHOLE}"), "name": csi, "created": 1_690_100_000, "txg": 7,
                 "user_properties": {"democratic-csi:csi_snapshot_name": csi}},
+            {"dataset": format!("tank/v/{WHOLE}"), "name": "auto-0", "created": 1_690_100_000, "txg": 6},
             {"dataset": format!("tank/v/{ORPHAN}"), "name": "auto-1", "created": 1_690_100_000, "txg": 8}],
         "nfs": [share(1, WHOLE), share(2, ORPHAN)],
         "services": [{"service": "nfs", "state": "RUNNING", "enable": true}]})
@@ -59,9 +60,8 @@ fn persistent_volume(name: &str, claim: &str) -> String {
     )
 }
 
-impl Site {
-    pub(crate) async fn new(profile: Profile) -> Self {
-        let cluster = ControlPlane::shared().await;
+impl<'a> Site<'a> {
+    pub(crate) async fn new(cluster: &'a ControlPlane, profile: Profile) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let nas = Nas::new(profile, &seed()).unwrap();
         let options = Options {
@@ -132,7 +132,8 @@ impl Site {
         let objects = format!(
             "apiVersion: v1\nkind: Secret\nmetadata: {{name: zfs-driver-config}}\nstringData:\n  driver-config-file.yaml: |\n{config}\n---\n\
              apiVersion: v1\nkind: Pod\nmetadata:\n  name: zfs-controller\n  labels: {{app.kubernetes.io/name: democratic-csi, app.kubernetes.io/instance: zfs}}\n\
-             spec:\n  containers:\n    - {{name: csi-driver, image: 'democraticcsi/democratic-csi:v1.9.4', args: ['--csi-name=org.test.nfs']}}\n"
+             spec:\n  serviceAccountName: default\n  containers:\n    - {{name: csi-driver, image: 'democraticcsi/democratic-csi:v1.9.4', args: ['--csi-name=org.test.nfs']}}\n    \
+             - {{name: external-provisioner, image: 'registry.k8s.io/sig-storage/csi-provisioner:v3.6.0', args: ['--timeout=90s']}}\n"
         );
         self.cluster.apply(namespace, &objects).await;
         let objects = [
@@ -184,6 +185,22 @@ impl Site {
             .arg(self.file("state"))
             .args(["--grace-hours", "0"]);
         pequod_testkit::run(&mut command, "").unwrap()
+    }
+
+    /// Runs a command with a terminal in front of it, at which somebody types.
+    pub(crate) fn at_a_terminal(&self, command: &str, typed: &str) -> Output {
+        let line = format!(
+            "{} {command} --storage-config {} --state-dir {}",
+            env!("CARGO_BIN_EXE_kubectl-storage"),
+            self.file("storage.yaml").display(),
+            self.file("state").display()
+        );
+        // util-linux: runs the line in a pseudo-terminal and ends as it ended.
+        let mut script = self
+            .cluster
+            .command(std::path::Path::new("script"), "admin");
+        script.args(["-qec", &line, "/dev/null"]);
+        pequod_testkit::run(&mut script, typed).unwrap()
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {

@@ -301,6 +301,7 @@ fn history(folder: &Path) {
                 at: 1_700_000_000 + round * 60,
                 used_bytes: series * 4096,
                 size_bytes: 1 << 40,
+                daily: false,
             })
             .collect();
         history.add(&batch).unwrap();

@@ -14,10 +14,11 @@ use std::{
 
 use kubectl_storage::{
     cleanup::{
-        Audit, Change, Phase, Plan, Request, apply,
+        Audit, Change, Item, Phase, Plan, Recheck, Request, apply,
         audit::Standing,
         execute::{Appliance, Work},
-        plan, undo,
+        plan::{self, Refusal},
+        undo,
     },
     ledger::Ledger,
     matcher::{self, Report, Rules},
@@ -143,6 +144,40 @@ pub fn history(seed: u64) -> Result<Tally, String> {
     Ok(story.tally)
 }
 
+/// The look at both sides right before an item is touched.
+struct Again<'a> {
+    world: &'a World,
+    nas: &'a Local,
+    ledger: &'a Ledger,
+    now: i64,
+}
+
+impl Recheck for Again<'_> {
+    async fn still(&self, item: &Item) -> Result<(), String> {
+        let inventory = inventory_of(self.world, self.nas)?;
+        let mut ledger = self.ledger.clone();
+        let mut report = matcher::examine(&inventory, &ledger.memory, &rules(self.now));
+        ledger.advance(&mut report, &rules(self.now));
+        let candidates = plan::candidates(&report);
+        if candidates
+            .iter()
+            .any(|known| known.identity == item.identity)
+        {
+            Ok(())
+        } else {
+            Err("it is no orphan any more".to_owned())
+        }
+    }
+}
+
+fn rules(now: i64) -> Rules {
+    Rules {
+        // These worlds are far more broken than a real one may be.
+        guard_percent: 100,
+        ..Rules::at(now)
+    }
+}
+
 struct Story {
     seed: u64,
     world: World,
@@ -193,17 +228,15 @@ impl Story {
     fn scan(&mut self) -> Result<(Inventory, Report), String> {
         self.nas.at(self.now);
         let inventory = inventory_of(&self.world, &self.nas)?;
-        let rules = Rules {
-            // These worlds are far more broken than a real one may be.
-            guard_percent: 100,
-            ..Rules::at(self.now)
-        };
+        let rules = rules(self.now);
         let mut report = matcher::examine(&inventory, &self.ledger.memory, &rules);
         self.ledger.advance(&mut report, &rules);
         Ok((inventory, report))
     }
 
-    fn plan(&mut self, phase: Phase) -> Result<Plan, String> {
+    /// A plan, unless the mass-orphan guard stops the scan: a driver without a single PersistentVolume is not believed
+    /// to have only orphans.
+    fn plan(&mut self, phase: Phase) -> Result<Option<Plan>, String> {
         let (inventory, report) = self.scan()?;
         let mut request = Request {
             phase,
@@ -221,23 +254,26 @@ impl Story {
                 .map(|candidate| candidate.id.clone())
                 .collect();
         }
-        plan::build(&report, &inventory, &candidates, &self.audit, &request)
-            .map_err(|refusal| refusal.to_string())
+        match plan::build(&report, &inventory, &candidates, &self.audit, &request) {
+            Ok(plan) => Ok(Some(plan)),
+            Err(Refusal::Guarded) => {
+                self.tally.refused += 1;
+                Ok(None)
+            }
+            Err(refusal) => Err(refusal.to_string()),
+        }
     }
 
     /// Plans again from a fresh scan and compares, as the command does before it applies.
     fn unmoved(&mut self, plan: &Plan) -> Result<bool, String> {
         let (inventory, report) = self.scan()?;
         let candidates = plan::candidates(&report);
-        let fresh = plan::build(
-            &report,
-            &inventory,
-            &candidates,
-            &self.audit,
-            &plan.request(),
-        )
-        .map_err(|refusal| refusal.to_string())?;
-        Ok(plan.unmoved(&fresh).is_ok())
+        let request = plan.request();
+        match plan::build(&report, &inventory, &candidates, &self.audit, &request) {
+            Ok(fresh) => Ok(plan.unmoved(&fresh).is_ok()),
+            Err(Refusal::Guarded) => Ok(false),
+            Err(refusal) => Err(refusal.to_string()),
+        }
     }
 
     fn carry_out(&mut self, plan: &Plan, faults: u64) -> Result<(), String> {
@@ -256,7 +292,14 @@ impl Story {
             actor: "anna",
             now: &|| time,
         };
-        let result = now(apply(plan, &appliances, &mut self.audit, &work)).ok_or("it waited")?;
+        let again = Again {
+            world: &self.world,
+            nas: &self.nas,
+            ledger: &self.ledger,
+            now: self.now,
+        };
+        let result =
+            now(apply(plan, &appliances, &mut self.audit, &work, &again)).ok_or("it waited")?;
         match result {
             Ok(outcome) if plan.phase == Phase::Quarantine => {
                 self.tally.quarantined += outcome.items;
@@ -284,7 +327,9 @@ impl Story {
     /// A quarantine with faults in the middle, and its undo without: nothing is left of it.
     fn undone_byte_for_byte(&mut self) -> Result<(), String> {
         let before = self.nas.state();
-        let plan = self.plan(Phase::Quarantine)?;
+        let Some(plan) = self.plan(Phase::Quarantine)? else {
+            return Ok(());
+        };
         self.carry_out_quietly(&plan)?;
         let time = self.now;
         let appliances = self.appliances(0, 0);
@@ -334,7 +379,14 @@ impl Story {
             actor: "anna",
             now: &|| time,
         };
-        let result = now(apply(plan, &appliances, &mut self.audit, &work)).ok_or("it waited")?;
+        let again = Again {
+            world: &self.world,
+            nas: &self.nas,
+            ledger: &self.ledger,
+            now: self.now,
+        };
+        let result =
+            now(apply(plan, &appliances, &mut self.audit, &work, &again)).ok_or("it waited")?;
         match result {
             Ok(outcome) => self.tally.quarantined += outcome.items,
             Err(_) => self.tally.stopped += 1,
@@ -344,7 +396,9 @@ impl Story {
     }
 
     fn quarantine(&mut self) -> Result<(), String> {
-        let plan = self.plan(Phase::Quarantine)?;
+        let Some(plan) = self.plan(Phase::Quarantine)? else {
+            return Ok(());
+        };
         if self.random.per_mille(300) {
             self.meddle();
         }
@@ -352,7 +406,9 @@ impl Story {
     }
 
     fn purge(&mut self) -> Result<(), String> {
-        let plan = self.plan(Phase::Purge)?;
+        let Some(plan) = self.plan(Phase::Purge)? else {
+            return Ok(());
+        };
         if self.random.per_mille(300) {
             self.meddle();
         }
@@ -394,9 +450,14 @@ impl Story {
     /// Somebody makes a PersistentVolume for it: from now on it is live.
     fn adopt(&mut self, dataset: &str) {
         let leaf = dataset.rsplit('/').next().unwrap_or_default();
+        let kind = if dataset.contains("/nfs/") {
+            "nfs"
+        } else {
+            "iscsi"
+        };
         let volume = json!({"metadata": {"name": format!("adopted-{leaf}"), "uid": self.random.uid()},
             "spec": {"capacity": {"storage": "1Gi"}, "persistentVolumeReclaimPolicy": "Retain",
-                "csi": {"driver": "org.democratic-csi.iscsi", "volumeHandle": leaf, "volumeAttributes": {}}},
+                "csi": {"driver": format!("org.democratic-csi.{kind}"), "volumeHandle": leaf, "volumeAttributes": {}}},
             "status": {"phase": "Available"}});
         self.world.clusters[0]
             .lists

@@ -7,6 +7,7 @@
 
 pub mod driver;
 pub mod histories;
+pub mod working;
 
 use std::{
     collections::BTreeSet,

@@ -12,37 +12,14 @@ use storage_conformance::{
     Local,
     driver::{Kind, Operation, Volume, objects},
     inventory_of,
+    working::{PVCS, PVS, add, empty, healthy, working},
 };
-use storage_ground_truth::{Random, Recipe, World, world};
+use storage_ground_truth::World;
 use truenas_simulator::{Nas, Profile};
 
 const DAY: i64 = 86_400;
 const UID: &str = "00000000-0000-4000-8000-00000000000a";
 const OTHER: &str = "00000000-0000-4000-8000-00000000000b";
-const PVS: &str = "/api/v1/persistentvolumes";
-const PVCS: &str = "/api/v1/persistentvolumeclaims";
-
-fn empty() -> World {
-    world(&Recipe::standard(1, 0))
-}
-
-fn add(world: &mut World, list: &'static str, object: serde_json::Value) {
-    world.clusters[0]
-        .lists
-        .entry(list)
-        .or_default()
-        .push(object);
-}
-
-/// Another volume of each driver that is whole, so that no scan sees a cluster without volumes.
-fn healthy(world: &mut World, nas: &mut Nas) {
-    for (kind, uid) in [(Kind::Iscsi, 'c'), (Kind::Nfs, 'd')] {
-        let mut volume = Volume::new(kind, &OTHER.replace('b', &uid.to_string()));
-        volume.run(&Operation::Create, nas, usize::MAX).unwrap();
-        add(world, PVS, objects::volume(&volume, "Bound"));
-        add(world, PVCS, objects::claim(&volume, "Bound"));
-    }
-}
 
 /// Two scans a grace apart, two days later; what is said of the names.
 fn said(world: &World, nas: Nas, about: &str) -> Vec<Finding> {
@@ -108,7 +85,7 @@ fn each_crash_of_a_create_is_named_with_its_step() {
             for stop in 1..=calls {
                 let mut world = empty();
                 let mut nas = Nas::new(profile, &world.nas).unwrap();
-                healthy(&mut world, &mut nas);
+                healthy(&mut world, &mut nas).unwrap();
                 let mut volume = Volume::new(kind, UID);
                 volume.run(&Operation::Create, &mut nas, stop).unwrap();
                 let place = format!("{profile:?} {kind:?} after {stop}");
@@ -150,7 +127,7 @@ fn each_crash_of_a_clone_leaves_no_other_volume_in_danger() {
             for stop in 1..=calls {
                 let mut world = empty();
                 let mut nas = Nas::new(profile, &world.nas).unwrap();
-                healthy(&mut world, &mut nas);
+                healthy(&mut world, &mut nas).unwrap();
                 source
                     .run(&Operation::Create, &mut nas, usize::MAX)
                     .unwrap();
@@ -191,7 +168,7 @@ fn each_crash_of_a_delete_is_recognised_with_and_without_its_volume() {
             for stop in 0..=calls {
                 let mut world = empty();
                 let mut nas = Nas::new(profile, &world.nas).unwrap();
-                healthy(&mut world, &mut nas);
+                healthy(&mut world, &mut nas).unwrap();
                 let mut volume = Volume::new(kind, UID);
                 volume
                     .run(&Operation::Create, &mut nas, usize::MAX)
@@ -236,7 +213,7 @@ fn a_crash_of_an_expansion_is_a_difference_in_size() {
         for kind in Kind::ALL {
             let mut world = empty();
             let mut nas = Nas::new(profile, &world.nas).unwrap();
-            healthy(&mut world, &mut nas);
+            healthy(&mut world, &mut nas).unwrap();
             let mut volume = Volume::new(kind, UID);
             volume
                 .run(&Operation::Create, &mut nas, usize::MAX)
@@ -261,7 +238,7 @@ fn a_snapshot_whose_content_was_never_written_is_an_orphan() {
     for profile in Profile::ALL {
         let mut world = empty();
         let mut nas = Nas::new(profile, &world.nas).unwrap();
-        healthy(&mut world, &mut nas);
+        healthy(&mut world, &mut nas).unwrap();
         let mut volume = Volume::new(Kind::Nfs, UID);
         volume
             .run(&Operation::Create, &mut nas, usize::MAX)
@@ -288,117 +265,9 @@ fn a_snapshot_whose_content_was_never_written_is_an_orphan() {
     }
 }
 
-/// A claim on its way.
-struct Work {
-    volume: Volume,
-    operation: Operation,
-    at: usize,
-    /// Nobody asks for it any more: what is there stays for good.
-    abandoned: bool,
-}
-
 #[test]
 fn nothing_is_called_an_orphan_while_the_driver_works_and_fails() {
     for seed in 0..12 {
-        let mut random = Random::new(seed);
-        let profile = Profile::ALL[usize::try_from(seed % 5).unwrap()];
-        let mut world = empty();
-        let mut nas = Nas::new(profile, &world.nas).unwrap();
-        healthy(&mut world, &mut nas);
-        let local = Local::new(nas);
-        let mut ledger = Ledger::default();
-        let mut work: Vec<Work> = Vec::new();
-        let mut now = world.now;
-        let mut abandoned: Vec<String> = Vec::new();
-        for _ in 0..120 {
-            now += 600;
-            local.at(now);
-            if work.len() < 4 {
-                let kind = Kind::ALL[usize::try_from(random.below(2)).unwrap()];
-                let volume = Volume::new(kind, &random.uid());
-                add(&mut world, PVCS, objects::claim(&volume, "Pending"));
-                work.push(Work {
-                    volume,
-                    operation: Operation::Create,
-                    at: 0,
-                    abandoned: false,
-                });
-            }
-            let chosen = usize::try_from(random.below(work.len() as u64)).unwrap();
-            let one = &mut work[chosen];
-            // A call that fails is made again later; a driver that dies begins where it was.
-            if !random.per_mille(200) {
-                local
-                    .with(|nas| one.volume.step(&one.operation, nas, one.at))
-                    .unwrap();
-                one.at += 1;
-            }
-            let name = one.volume.name();
-            if one.at == one.volume.calls(&one.operation) {
-                let lists = &mut world.clusters[0].lists;
-                if one.operation == Operation::Create {
-                    lists
-                        .get_mut(PVCS)
-                        .unwrap()
-                        .retain(|row| row["metadata"]["name"] != json!(name));
-                    let (pv, pvc) = (
-                        objects::volume(&one.volume, "Bound"),
-                        objects::claim(&one.volume, "Bound"),
-                    );
-                    lists.entry(PVS).or_default().push(pv);
-                    lists.entry(PVCS).or_default().push(pvc);
-                    if random.per_mille(500) {
-                        lists
-                            .get_mut(PVCS)
-                            .unwrap()
-                            .retain(|row| row["metadata"]["name"] != json!(name));
-                        for row in lists.get_mut(PVS).unwrap() {
-                            if row["metadata"]["name"] == json!(name) {
-                                row["status"]["phase"] = json!("Released");
-                            }
-                        }
-                        one.operation = Operation::Delete;
-                        one.at = 0;
-                    } else {
-                        work.remove(chosen);
-                    }
-                } else {
-                    lists
-                        .get_mut(PVS)
-                        .unwrap()
-                        .retain(|row| row["metadata"]["name"] != json!(name));
-                    work.remove(chosen);
-                }
-            } else if random.per_mille(40) {
-                one.abandoned = true;
-                abandoned.push(name.clone());
-                for list in [PVS, PVCS] {
-                    let rows = world.clusters[0].lists.entry(list).or_default();
-                    rows.retain(|row| row["metadata"]["name"] != json!(name));
-                }
-                work.remove(chosen);
-            }
-            let inventory = inventory_of(&world, &local).unwrap();
-            let rules = Rules {
-                grace_seconds: 1800,
-                guard_percent: 100,
-                ..Rules::at(now)
-            };
-            let mut report = matcher::examine(&inventory, &ledger.memory, &rules);
-            ledger.advance(&mut report, &rules);
-            for found in report
-                .findings
-                .iter()
-                .filter(|found| found.state == State::Confirmed && found.removable())
-            {
-                assert!(
-                    abandoned
-                        .iter()
-                        .any(|name| found.subject.id.contains(name.as_str())),
-                    "seed {seed}: {found:?}"
-                );
-            }
-        }
-        assert!(work.iter().all(|one| !one.abandoned));
+        assert_eq!(working(seed).unwrap().wrong, Vec::<String>::new());
     }
 }
