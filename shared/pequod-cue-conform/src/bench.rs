@@ -56,11 +56,10 @@ pub fn archives(module: &Path) -> std::io::Result<Vec<Case>> {
             let archive = Archive::parse(&fs::read_to_string(path)?);
             let top_level = archive.sources().filter(|file| !file.name.contains('/'));
             Ok(Case {
-                name: path
-                    .file_stem()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
+                name: format!(
+                    "benchmarks/{}",
+                    path.file_stem().unwrap_or_default().to_string_lossy()
+                ),
                 about: "benchmark archive".to_owned(),
                 demand: Demand::Vet,
                 files: top_level

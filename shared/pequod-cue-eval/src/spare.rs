@@ -86,7 +86,8 @@ impl Session<'_> {
             };
             if w.node == node
                 && w.blocking.is_empty()
-                && w.eval_depth == 0
+                // An arm has the depth of what it was copied from; it runs no more.
+                && (w.eval_depth == 0 || node == arm)
                 && !w.completing
                 && w.attempt == 0
                 && w.tasks.iter().all(idle)
@@ -130,7 +131,8 @@ impl Session<'_> {
             && n.status == Status::Final
             && n.base != Base::None
             && !self.is_cycle_base(n.base)
-            && w.eval_depth == 0
+            // An arm has the depth of what it was copied from; none runs now.
+            && (w.eval_depth == 0 || n.disjunct)
             && !w.completing
             && w.attempt == 0
             && w.opened == Opened::Nothing

@@ -2,13 +2,15 @@
 //! can be taken.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::Duration;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
+use nix::sys::resource::{UsageWho, getrusage};
 use pequod_cue::SourceFile;
 use pequod_cue_conform::bench::{self, Demand};
 use pequod_cue_conform::share;
@@ -48,6 +50,13 @@ enum Options {
         milliseconds: u64,
         /// Of which sources.
         files: Vec<PathBuf>,
+    },
+    /// Runs a command and prints the microseconds and KiB that it took, and its exit code. What a process held before it
+    /// became the command counts as the command's, so the one that measures it must be small: this one.
+    Measure {
+        /// The command.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
     },
     /// Writes testdata/work.txt.
     Pin,
@@ -100,6 +109,18 @@ fn run(options: Options) -> Result<Exit, Box<dyn Error>> {
         } => {
             let time = bench::time(&read(&files)?, demand, Duration::from_millis(milliseconds));
             writeln!(out, "{}", time.as_micros())?;
+        }
+        Options::Measure { command } => {
+            let (program, arguments) = command.split_first().ok_or("no command to measure")?;
+            let begin = Instant::now();
+            let status = Command::new(program)
+                .args(arguments)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()?;
+            let micros = begin.elapsed().as_micros();
+            let held = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
+            writeln!(out, "{micros} {held} {}", status.code().unwrap_or(-1))?;
         }
         Options::Pin => fs::write(bench::work_file(), bench::work_page(&share::module()?)?)?,
     }
