@@ -159,9 +159,19 @@ func order(v cue.Value) []string {
 	if err != nil {
 		return nil
 	}
+	// Required fields are listed, too, and look like the others.
+	core := v.Core()
+	members := map[string]bool{}
+	for _, arc := range core.V.DerefValue().Arcs {
+		if arc.Label.IsString() && fmt.Sprint(arc.ArcType) == "Member" {
+			members[arc.Label.StringValue(core.R)] = true
+		}
+	}
 	var names []string
 	for fields.Next() {
-		names = append(names, fields.Selector().Unquoted())
+		if name := fields.Selector().Unquoted(); members[name] {
+			names = append(names, name)
+		}
 	}
 	if len(names) < 2 {
 		return nil
