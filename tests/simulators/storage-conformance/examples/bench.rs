@@ -341,6 +341,10 @@ async fn api(folder: &Path, plugin: &Path) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router(served)).await });
+    // Plain HTTP on loopback, and yet the client asks for a provider when it is built.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .unwrap();
     let client = reqwest::Client::builder().build().unwrap();
     let url = format!("http://{address}");
     let mut tasks = Vec::new();
