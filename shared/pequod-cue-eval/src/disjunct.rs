@@ -73,6 +73,8 @@ pub struct Arm {
     elem: Elem,
     mode: DefaultMode,
     fault: Option<FaultId>,
+    /// It was not tried, since a glance showed that it fails.
+    passed_over: bool,
 }
 
 impl Hole {
@@ -93,6 +95,7 @@ impl Arm {
             elem,
             mode,
             fault: None,
+            passed_over: false,
         }
     }
 }
@@ -130,7 +133,7 @@ impl FieldsPrint {
 enum Care {
     /// What obviously fails is not tried.
     Glance,
-    /// All are tried, so that it is known what they die of.
+    /// What was passed over is tried, so that it is known what it dies of.
     Full,
 }
 
@@ -152,11 +155,9 @@ impl Session<'_> {
                 None if at == last => Mode::Finalize,
                 None => Mode::Attempt,
             };
-            let worded = self[work].user_faults.len();
             let mut results = self.cross_product(work, &cross, hole, mode, Care::Glance)?;
-            if results.is_empty() {
+            if results.is_empty() && hole.arms.iter().any(|arm| arm.passed_over) {
                 // Now it matters what each arm dies of.
-                self[work].user_faults.truncate(worded);
                 results = self.cross_product(work, &cross, hole, mode, Care::Full)?;
             }
             if results.is_empty() {
@@ -281,8 +282,14 @@ impl Session<'_> {
             let node = self[p].node;
             self.init_arcs(node)?;
             for arm in &mut hole.arms {
-                if care == Care::Glance && self.cannot_hold(p, arm.elem) {
-                    continue;
+                match care {
+                    Care::Glance if self.cannot_hold(p, arm.elem) => {
+                        arm.passed_over = true;
+                        continue;
+                    }
+                    // What was tried before is known to fail.
+                    Care::Full if !arm.passed_over => continue,
+                    Care::Glance | Care::Full => {}
                 }
                 let c = Conjunct {
                     env: hole.env,
