@@ -1,12 +1,13 @@
 //! The figures of `cargo xtask bench fleet`, measured in one process of a release build.
 //!
 //! ```text
-//! bench [OBJECTS IN THE STORE] [OBJECTS IN THE API SERVER]
+//! bench [OBJECTS IN THE STORE] [OBJECTS IN EACH API SERVER] [API SERVERS]
 //! ```
 //!
-//! *Store*: records of many clusters are written to the embedded store, then asked for. *Agent*: ConfigMaps in a real
-//! API server are listed by a bare client, written to a store without an agent, and read by an agent; ratios are against
-//! the slower of the first two, on the same machine in the same minute.
+//! *Store*: records of many clusters are written to the embedded store, then asked for. *Agents*: ConfigMaps in real
+//! API servers are listed by a bare client, written to a store without an agent, and read by an agent each, all at the
+//! same time; ratios are against the slower of the first two, on the same machine in the same minute. *An agent as a
+//! process*, with a store elsewhere, says how much memory it held.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -14,6 +15,7 @@
     reason = "a measurement that cannot be taken ends the program"
 )]
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,9 +72,9 @@ fn record(at: usize, now: i64) -> Record {
     .unwrap()
 }
 
-/// The most memory this process has held, and holds, in MiB.
-fn memory() -> (f64, f64) {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// The most memory a process has held, and holds, in MiB.
+fn memory(process: &str) -> (f64, f64) {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let of = |key: &str| {
         status
             .lines()
@@ -180,25 +182,20 @@ async fn of_the_store(figures: &mut Figures, count: usize) {
     figures.put("textP95", slow, "ms", "p95 of a search by words");
 }
 
-async fn of_the_agent(figures: &mut Figures, count: usize) {
-    let cluster = ControlPlane::start().await.unwrap();
-    let namespace = cluster.namespace("bench").await;
-    let maps: Api<ConfigMap> = Api::namespaced(cluster.client(), &namespace);
-    let put = async |name: String, value: &str| {
-        let map = json!({"apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": name, "labels": {"app": "bench", "v": value}, "annotations": {"note": "a map of the bench"}}});
-        let parameters = PatchParams::apply("bench").force();
-        maps.patch(&name, &parameters, &Patch::Apply(&map))
-            .await
-            .unwrap();
-    };
-    let put = &put;
-    futures::stream::iter(0..count)
-        .for_each_concurrent(16, |at| put(format!("map-{at:06}"), "a"))
-        .await;
+type Maps = Api<ConfigMap>;
 
-    // Only listing them, and only writing them.
-    let begun = Instant::now();
+/// Writes a ConfigMap; what is in it is seen by no reader of the fleet, its label is.
+async fn put(maps: &Maps, name: &str, label: &str, data: &str) {
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"beat": data},
+        "metadata": {"name": name, "labels": {"app": "bench", "v": label}, "annotations": {"note": "a map of the bench"}}});
+    let parameters = PatchParams::apply("bench").force();
+    maps.patch(name, &parameters, &Patch::Apply(&map))
+        .await
+        .unwrap();
+}
+
+/// All of them, in parts, as a bare client reads them.
+async fn listed(maps: &Maps) -> Vec<ConfigMap> {
     let (mut listed, mut next) = (Vec::new(), None::<String>);
     loop {
         let mut parameters = ListParams::default().limit(500);
@@ -207,48 +204,116 @@ async fn of_the_agent(figures: &mut Figures, count: usize) {
         listed.extend(part.items);
         next = part.metadata.continue_.filter(|it| !it.is_empty());
         if next.is_none() {
-            break;
+            return listed;
         }
     }
+}
+
+/// API servers with so many ConfigMaps each.
+struct Fleet {
+    clusters: Vec<ControlPlane>,
+    maps: Vec<Maps>,
+    namespace: String,
+    count: usize,
+}
+
+impl Fleet {
+    async fn start(servers: usize, count: usize) -> Self {
+        let namespace = "bench".to_owned();
+        let (mut clusters, mut maps) = (Vec::new(), Vec::new());
+        for _ in 0..servers {
+            let cluster = ControlPlane::start().await.unwrap();
+            cluster
+                .apply(
+                    "",
+                    "{apiVersion: v1, kind: Namespace, metadata: {name: bench}}",
+                )
+                .await;
+            let of_one: Maps = Api::namespaced(cluster.client(), &namespace);
+            let put = &async |at: usize| put(&of_one, &format!("map-{at:06}"), "a", "0").await;
+            futures::stream::iter(0..count)
+                .for_each_concurrent(16, put)
+                .await;
+            clusters.push(cluster);
+            maps.push(of_one);
+        }
+        Self {
+            clusters,
+            maps,
+            namespace,
+            count,
+        }
+    }
+
+    fn options(&self, at: usize, once: bool) -> Options {
+        Options {
+            include: vec!["configmaps".into()],
+            namespaces: vec![self.namespace.clone()],
+            batch_window: Duration::ZERO,
+            once,
+            ..Options::new(format!("c{at}"))
+        }
+    }
+
+    /// An agent for each, all at once, until each has read its cluster; how many points they wrote.
+    async fn sync(&self, store: &Arc<dyn Store>) -> u64 {
+        let agents = self.clusters.iter().enumerate().map(|(at, cluster)| {
+            tokio::spawn(agent::run(
+                cluster.client(),
+                store.clone(),
+                self.options(at, true),
+                CancellationToken::new(),
+            ))
+        });
+        let mut written = 0;
+        for summary in futures::future::join_all(agents).await {
+            written += summary.unwrap().unwrap().written;
+        }
+        written
+    }
+}
+
+/// Only listing everything, and only writing it: how long each took.
+async fn limits(fleet: &Fleet, folder: &Path) -> (Duration, Duration) {
+    let begun = Instant::now();
+    let found = futures::future::join_all(fleet.maps.iter().map(listed)).await;
     let listing = begun.elapsed();
     let kind = served("", "ConfigMap", "configmaps");
-    let changes: Vec<Change> = listed
+    let changes: Vec<Change> = found
         .iter()
-        .map(|map| {
+        .enumerate()
+        .flat_map(|(at, maps)| maps.iter().map(move |map| (format!("c{at}"), map)))
+        .map(|(cluster, map)| {
             let object = serde_json::to_value(map).unwrap();
-            Change::Put(Box::new(
-                observe::record("c", &kind, &object, Vec::new(), 0).unwrap(),
-            ))
+            let record = observe::record(&cluster, &kind, &object, Vec::new(), 0).unwrap();
+            Change::Put(Box::new(record))
         })
         .collect();
-    let folder = tempfile::tempdir().unwrap();
-    let bare = embedded::open(&folder.path().join("bare")).unwrap();
+    drop(found);
+    let bare = embedded::open(&folder.join("bare")).unwrap();
     let begun = Instant::now();
     for batch in changes.chunks(1000) {
         bare.apply(batch).await.unwrap();
     }
     bare.flush().await.unwrap();
-    let writing = begun.elapsed();
-    drop((bare, changes, listed));
+    (listing, begun.elapsed())
+}
 
+async fn of_the_agents(figures: &mut Figures, fleet: &Fleet) {
+    let (folder, count) = (
+        tempfile::tempdir().unwrap(),
+        fleet.count * fleet.clusters.len(),
+    );
+    let (listing, writing) = limits(fleet, folder.path()).await;
     let store: Arc<dyn Store> = Arc::new(embedded::open(&folder.path().join("agent")).unwrap());
-    let options = |once: bool| Options {
-        include: vec!["configmaps".into()],
-        namespaces: vec![namespace.clone()],
-        batch_window: Duration::ZERO,
-        once,
-        ..Options::new("c")
-    };
-    let stop = CancellationToken::new();
     let begun = Instant::now();
-    let summary = agent::run(cluster.client(), store.clone(), options(true), stop.clone())
-        .await
-        .unwrap();
+    let written = fleet.sync(&store).await;
     let syncing = begun.elapsed();
-    assert!(summary.written >= count as u64);
+    assert!(written >= count as u64);
     let limit = listing.max(writing).as_secs_f64();
     println!(
-        "{count} ConfigMaps: listed in {listing:.1?}, written in {writing:.1?}, synchronised in {syncing:.1?}"
+        "{count} ConfigMaps in {} API servers: listed in {listing:.1?}, written in {writing:.1?}, synchronised in {syncing:.1?}",
+        fleet.clusters.len()
     );
     figures.put(
         "syncRatio",
@@ -263,9 +328,7 @@ async fn of_the_agent(figures: &mut Figures, count: usize) {
         "initial sync",
     );
     let begun = Instant::now();
-    let again = agent::run(cluster.client(), store.clone(), options(true), stop.clone())
-        .await
-        .unwrap();
+    let again = fleet.sync(&store).await;
     figures.put(
         "resyncMilliseconds",
         begun.elapsed().as_secs_f64() * 1000.0,
@@ -273,42 +336,44 @@ async fn of_the_agent(figures: &mut Figures, count: usize) {
         "a second sync, of what did not change",
     );
     #[expect(clippy::cast_precision_loss, reason = "a handful")]
-    figures.put(
-        "resyncWrites",
-        again.written as f64,
-        "points",
-        "written by it",
-    );
+    figures.put("resyncWrites", again as f64, "points", "written by it");
+    of_changes(figures, fleet, store).await;
+}
 
-    // From the API server's answer to the store's.
-    let running = tokio::spawn(agent::run(
-        cluster.client(),
-        store.clone(),
-        options(false),
-        stop.clone(),
-    ));
-    loop {
+/// From the API server's answer to the store's; and what is written when nothing changes that a reader could see.
+async fn of_changes(figures: &mut Figures, fleet: &Fleet, store: Arc<dyn Store>) {
+    let stop = CancellationToken::new();
+    let metrics = kubectl_fleet::metrics::Metrics::default();
+    let options = Options {
+        metrics: metrics.clone(),
+        ..fleet.options(0, false)
+    };
+    let client = fleet.clusters[0].client();
+    let running = tokio::spawn(agent::run(client, store.clone(), options, stop.clone()));
+    let in_step = async || {
         let states = store.clusters().await.unwrap();
-        if states
-            .iter()
-            .any(|it| it.heartbeat_seconds > 0 && it.judge(agent::now(), None).complete)
-        {
-            break;
-        }
+        states.iter().any(|it| {
+            it.cluster == "c0" && it.heartbeat_seconds > 0 && it.judge(agent::now(), None).complete
+        })
+    };
+    while !in_step().await {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let mut times = Vec::new();
-    for at in 0..200 {
-        let (name, value) = (format!("map-{:06}", at % count), format!("b{at}"));
-        put(name.clone(), &value).await;
+    let maps = &fleet.maps[0];
+    let change = async |name: String, label: String| {
+        put(maps, &name, &label, "0").await;
         let begun = Instant::now();
         let query = Query::default()
             .is(Field::Name, [name])
-            .is(Field::Label, [format!("v={value}")]);
+            .is(Field::Label, [format!("v={label}")]);
         while store.count(&query, 0).await.unwrap() == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        times.push(begun.elapsed());
+        begun.elapsed()
+    };
+    let mut times = Vec::new();
+    for at in 0..200 {
+        times.push(change(format!("map-{:06}", at % fleet.count), format!("b{at}")).await);
     }
     let (usual, slow) = (percentile(&mut times, 0.5), percentile(&mut times, 0.99));
     figures.put(
@@ -318,8 +383,70 @@ async fn of_the_agent(figures: &mut Figures, count: usize) {
         "p50 from a change to its being found, window 0",
     );
     figures.put("visibleP99", slow, "ms", "p99 of it");
+
+    // The first ones are as the changes above left them. Of the others only that changes which no reader sees.
+    let before = metrics.written.get();
+    let beat = &async |at: usize| put(maps, &format!("map-{at:06}"), "a", "1").await;
+    let beats = 200..fleet.count - 1;
+    futures::stream::iter(beats.clone())
+        .for_each_concurrent(16, beat)
+        .await;
+    // The watch is in order: when this one has arrived, all before it have.
+    let _ = change(format!("map-{:06}", fleet.count - 1), "last".to_owned()).await;
+    #[expect(clippy::cast_precision_loss, reason = "a handful")]
+    figures.put(
+        "heartbeatWrites",
+        (metrics.written.get() - before).saturating_sub(1) as f64,
+        "points",
+        &format!(
+            "written for {} changes that no reader could see",
+            beats.len()
+        ),
+    );
     stop.cancel();
     let _ = running.await;
+}
+
+/// What an agent holds as a process of its own whose store is elsewhere, in MiB.
+async fn memory_of_an_agent(figures: &mut Figures, fleet: &Fleet) {
+    let program = std::env::current_exe().unwrap();
+    let program = program.ancestors().nth(2).unwrap().join("kubectl-fleet");
+    let server = qdrant_simulator::Qdrant::start().await.unwrap();
+    let mut agent = tokio::process::Command::new(program)
+        .args([
+            "agent",
+            "--cluster-id",
+            "alone",
+            "--include-kinds",
+            "configmaps",
+        ])
+        .args([
+            "--include-namespaces",
+            &fleet.namespace,
+            "--health-address",
+            "127.0.0.1:0",
+        ])
+        .args(["--qdrant", &server.url()])
+        .env("KUBECONFIG", fleet.clusters[0].kubeconfig())
+        .env("RUST_LOG", "warn")
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    while server.points_written() < fleet.count as u64 {
+        assert!(agent.try_wait().unwrap().is_none(), "the agent has ended");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (most, now) = memory(&agent.id().unwrap().to_string());
+    figures.put(
+        "agentMemory",
+        most,
+        "MiB",
+        &format!(
+            "the most an agent of {} objects held; {now:.1} after its first list",
+            fleet.count
+        ),
+    );
+    agent.kill().await.unwrap();
 }
 
 #[tokio::main]
@@ -330,16 +457,12 @@ async fn main() {
             .and_then(|it| it.parse().ok())
             .unwrap_or(usual)
     };
-    let (in_store, in_cluster) = (number(1, 100_000), number(2, 10_000));
+    let (in_store, in_each, servers) = (number(1, 100_000), number(2, 10_000), number(3, 3));
     let mut figures = Figures(Vec::new());
-    of_the_agent(&mut figures, in_cluster).await;
-    let (most, _) = memory();
-    figures.put(
-        "agentMemory",
-        most,
-        "MiB",
-        "the most that agent, embedded store and this bench held",
-    );
+    let fleet = Fleet::start(servers, in_each).await;
+    of_the_agents(&mut figures, &fleet).await;
+    memory_of_an_agent(&mut figures, &fleet).await;
+    drop(fleet);
     println!("\n{in_store} objects of 11 clusters in the embedded store");
     of_the_store(&mut figures, in_store).await;
     let all: Vec<String> = figures

@@ -1,5 +1,5 @@
-//! `cargo xtask bench fleet [-- OBJECTS-IN-THE-STORE [OBJECTS-IN-THE-API-SERVER]]`: the program `bench` of kubectl-fleet's
-//! examples measures, in one process of a release build.
+//! `cargo xtask bench fleet [-- OBJECTS-IN-THE-STORE [OBJECTS-IN-EACH-API-SERVER [API-SERVERS]]]`: the program `bench` of
+//! kubectl-fleet's examples measures, in a release build.
 
 use std::process::Command;
 
@@ -9,6 +9,8 @@ use crate::suites::Figure;
 
 /// Runs it; its last line is `figures: name=value …`.
 pub(super) fn run(arguments: &[String]) -> Result<Vec<Figure>> {
+    // It starts an agent as a process of its own.
+    super::release("kubectl-fleet")?;
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["run", "--quiet", "--release", "--package", "kubectl-fleet"])
         .args(["--example", "bench", "--"])
