@@ -75,7 +75,15 @@ const CONCEPTS: &[Concept] = &[
     },
     Concept {
         name: "queue",
-        also: &["messaging", "broker", "stream", "streaming", "event-bus"],
+        also: &[
+            "messaging",
+            "broker",
+            "stream",
+            "streaming",
+            "event-bus",
+            "message queue",
+            "message broker",
+        ],
         signs: &[
             "queue",
             "kafka",
@@ -261,7 +269,7 @@ const CONCEPTS: &[Concept] = &[
     },
     Concept {
         name: "autoscaling",
-        also: &["scaling", "autoscaler"],
+        also: &["scaling", "autoscaler", "autoscaled"],
         signs: &[
             "horizontalpodautoscaler",
             "verticalpodautoscaler",

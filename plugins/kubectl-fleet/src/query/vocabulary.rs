@@ -182,6 +182,12 @@ pub(crate) mod tests {
                 ),
                 served("batch", "Job", "jobs", &["job"]),
                 served(
+                    "networking.k8s.io",
+                    "NetworkPolicy",
+                    "networkpolicies",
+                    &["networkpolicy", "netpol"],
+                ),
+                served(
                     "serving.knative.dev",
                     "Service",
                     "services",

@@ -283,8 +283,10 @@ impl Reader<'_> {
             || self.grouping()
             || self.place()
             || self.pointed()
+            // "network policies" are a kind, although a network alone is a topic.
+            || self.kind(2..=3)
             || self.topic()
-            || self.kind()
+            || self.kind(1..=1)
         {
             return;
         }
@@ -653,6 +655,11 @@ impl Reader<'_> {
             self.is(count + 1, Field::About, concept);
             return true;
         }
+        // "message queues"
+        if let Some(concept) = concepts::named(&format!("{} {}", self.word(0), self.word(1))) {
+            self.is(2, Field::About, concept);
+            return true;
+        }
         // A bare topic that is no kind: "databases in prod".
         let word = self.word(0);
         if self.vocabulary.kind_of_word(&word).is_none()
@@ -664,9 +671,9 @@ impl Reader<'_> {
         false
     }
 
-    fn kind(&mut self) -> bool {
-        // "config maps", "persistent volume claims"
-        for count in (1..=3).rev() {
+    /// A kind by a name of so many words: "config maps", "persistent volume claims".
+    fn kind(&mut self, lengths: std::ops::RangeInclusive<usize>) -> bool {
+        for count in lengths.rev() {
             if self.at + count > self.words.len() {
                 continue;
             }
@@ -754,6 +761,12 @@ mod tests {
             ),
             ("payment gateway timeouts", "payment gateway timeouts"),
             ("databases in prod", "about:database cluster:*prod*"),
+            ("message queues in prod", "about:queue cluster:*prod*"),
+            (
+                "network policies in shop",
+                "kind:NetworkPolicy namespace:shop",
+            ),
+            ("network problems", "about:network -health:Current"),
             (
                 "persistent volume claims named data-0",
                 "kind:PersistentVolumeClaim name:data-0",

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use qdrant_edge::{
@@ -19,6 +19,7 @@ use qdrant_edge::{
     WalOptions, WithPayloadInterface, WithVector,
 };
 use serde_json::Value;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::points::{PointStore, Points};
@@ -35,7 +36,8 @@ const LOG_BYTES: u64 = 256 << 20;
 /// Qdrant's engine over a directory.
 pub struct Engine {
     shard: Arc<EdgeShard>,
-    /// Writes and flushes exclude each other: the engine expects it.
+    /// Writes and flushes exclude each other: the engine expects it. They are done in the order in which they were asked
+    /// for, and one that is given up while it waits is never done: whoever writes next can rely on what it read since.
     writing: Arc<Mutex<()>>,
     _lock: File,
 }
@@ -232,8 +234,13 @@ impl Engine {
     ) -> BoxFuture<'_, Stored<T>> {
         let (shard, writing) = (self.shard.clone(), self.writing.clone());
         Box::pin(async move {
+            let turn = if writes {
+                Some(writing.lock_owned().await)
+            } else {
+                None
+            };
             let done = tokio::task::spawn_blocking(move || {
-                let _guard = writes.then(|| writing.lock().unwrap_or_else(PoisonError::into_inner));
+                let _turn = turn;
                 work(&shard)
             });
             done.await.unwrap_or_else(|error| Err(refused(&error)))
@@ -354,5 +361,33 @@ impl Points for Engine {
             shard.flush();
             Ok(())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_that_was_given_up_is_not_done_behind_the_next_ones_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Arc::new(open(folder.path()).unwrap().0);
+        let id = Uuid::from_u128(1);
+        let point = || Point {
+            id,
+            payload: serde_json::json!({ wire::WHAT: "object" }),
+            words: Sparse::default(),
+        };
+        engine.upsert(vec![point()]).await.unwrap();
+        let turn = engine.writing.clone().lock_owned().await;
+        let delete = engine.clone();
+        let given_up = tokio::spawn(async move { delete.delete(vec![id]).await });
+        tokio::task::yield_now().await;
+        given_up.abort();
+        assert!(given_up.await.unwrap_err().is_cancelled());
+        drop(turn);
+        engine.flush().await.unwrap();
+        let all = wire::filter_what("object", None);
+        assert_eq!(engine.count(all).await.unwrap(), 1);
     }
 }

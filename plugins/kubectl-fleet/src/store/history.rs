@@ -138,6 +138,18 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Since when something is known, in milliseconds since 1970.
+pub fn begun(folder: &Path) -> io::Result<Option<i64>> {
+    for path in files(folder)? {
+        for line in BufReader::new(File::open(&path)?).lines() {
+            if let Ok(Line::Checkpoint { at, .. }) = serde_json::from_str(&line?) {
+                return Ok(Some(at));
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// The objects at a moment, in milliseconds since 1970; none if the log does not reach so far back.
 pub fn at(folder: &Path, moment: i64) -> io::Result<Option<BTreeMap<Uuid, Record>>> {
     let last = name(moment);
@@ -228,7 +240,11 @@ impl Store for Recorded {
     }
 
     fn put_cluster<'a>(&'a self, state: &'a ClusterState) -> BoxFuture<'a, Stored<()>> {
-        self.inner.put_cluster(state)
+        Box::pin(async move {
+            // An agent's first word, before it changes anything: what is known begins here, also if nothing changes.
+            self.write(&[]).await?;
+            self.inner.put_cluster(state).await
+        })
     }
 
     fn capabilities(&self) -> BoxFuture<'_, Stored<Vec<Capability>>> {

@@ -67,7 +67,17 @@ pub(super) async fn history(store: &StoreArgs, args: &HistoryArgs) -> Result<Exi
     let opened = open(store).await?;
     let query = opened.known().await?.vocabulary.resolve(&query).0;
     let folder = directory(store)?.join(history::FOLDER);
-    let known = history::at(&folder, then * 1000 + 999).unwrap_or_default();
+    // A log that cannot be read is one that is not there.
+    let mut known = history::at(&folder, then * 1000 + 999).unwrap_or_default();
+    let mut printer = Printer::new(args.output.output);
+    if known.is_none()
+        && args.since.is_some()
+        && let Ok(Some(begun)) = history::begun(&folder)
+    {
+        known = history::at(&folder, begun).unwrap_or_default();
+        let begun = Timestamp::from_millisecond(begun).unwrap_or_default();
+        printer.say(&format!("Warning: recorded since {begun:.0} only"));
+    }
     let Some(known) = known else {
         return Err(Failure::input(
             Diagnostic::error(
@@ -125,7 +135,6 @@ pub(super) async fn history(store: &StoreArgs, args: &HistoryArgs) -> Result<Exi
         );
     }
     rows.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut printer = Printer::new(args.output.output);
     printer.many(
         &rows,
         |row| row.id.clone(),

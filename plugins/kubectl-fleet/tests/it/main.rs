@@ -8,6 +8,7 @@
 mod agent;
 mod commands;
 mod fixture;
+mod guide;
 mod history;
 mod hub;
 mod relevance;
