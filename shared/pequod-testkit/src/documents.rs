@@ -156,6 +156,7 @@ impl<'a> Reader<'a> {
             .args(["-euo", "pipefail", "-c", text])
             .current_dir(self.folder.path())
             .env("KUBECONFIG", self.folder.path().join("kubeconfig"))
+            .env("PEQUOD_FLEET_STORE", self.folder.path().join("fleet"))
             .env(
                 "PATH",
                 format!("{}:{}:{path}", plugins.display(), tools.display()),

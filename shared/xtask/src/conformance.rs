@@ -30,7 +30,7 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "mcp",
-        about: "the fleet's hub, asked by the official Python SDK of the Model Context Protocol",
+        about: "the fleet over HTTP and over stdin, asked by the official Python SDK of the Model Context Protocol",
         run: mcp,
     },
 ];
@@ -98,7 +98,7 @@ fn fleet(arguments: &[String]) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// The hub, asked by the official Python SDK of the Model Context Protocol, from PyPI.
+/// The hub, and `kubectl fleet mcp`, asked by the official Python SDK of the Model Context Protocol, from PyPI.
 fn mcp(_: &[String]) -> Result<Vec<Figure>> {
     let folder = workspace_root().join("target/mcp-client");
     let python = folder.join("bin/python");
@@ -113,7 +113,11 @@ fn mcp(_: &[String]) -> Result<Vec<Figure>> {
         }
     };
     run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "mcp==1.12.4"]))?;
+    // Both, since this SDK uses a part of its library that later releases do not have.
+    let packages = ["mcp==1.12.4", "pydantic==2.11.7"];
+    run(Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet"])
+        .args(packages))?;
     fleet_test(
         "serve::an_independent_client_can_ask_over_mcp",
         &[("PEQUOD_FLEET_PYTHON", python.display().to_string())],

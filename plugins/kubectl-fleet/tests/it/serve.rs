@@ -192,23 +192,28 @@ async fn an_independent_client_can_ask_over_mcp() {
     let serving = Serving::start(&folder.path().join("store")).await;
     let python = std::env::var("PEQUOD_FLEET_PYTHON").unwrap();
     let script = format!("{}/tests/mcp/client.py", env!("CARGO_MANIFEST_DIR"));
-    let output = Command::new(python)
-        .args([script, format!("{}/mcp", serving.url)])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let said: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(
-        said["tools"],
-        serde_json::json!(["fleet_capabilities", "fleet_clusters", "fleet_search"])
-    );
-    assert_eq!(said["found"]["items"][0]["namespace"], namespace);
-    assert_eq!(said["refused"], true);
-    assert_eq!(said["clusters"]["clusters"][0]["cluster"], "staging");
+    let hub = format!("{}/mcp", serving.url);
+    for target in [hub.as_str(), env!("CARGO_BIN_EXE_kubectl-fleet")] {
+        let output = Command::new(&python)
+            .args([script.as_str(), target])
+            .env("PEQUOD_FLEET_STORE", folder.path().join("store"))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "{target}: {text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let said: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            said["tools"],
+            serde_json::json!(["fleet_capabilities", "fleet_clusters", "fleet_search"]),
+            "{target}"
+        );
+        assert_eq!(said["found"]["items"][0]["namespace"], namespace);
+        assert_eq!(said["refused"], true, "{target}");
+        assert_eq!(said["clusters"]["clusters"][0]["cluster"], "staging");
+    }
     println!("figures: failed=0");
 }

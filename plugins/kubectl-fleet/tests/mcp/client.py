@@ -1,15 +1,23 @@
-"""Asks a hub over MCP with the official Python SDK: python client.py URL."""
+"""Asks over MCP with the official Python SDK: python client.py URL, or python client.py PROGRAM for stdin and stdout."""
 
 import asyncio
 import json
+import os
 import sys
 
-from mcp import ClientSession
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamablehttp_client
 
 
-async def main(url: str) -> None:
-    async with streamablehttp_client(url) as (read, write, _):
+def transport(target: str):
+    if target.startswith("http"):
+        return streamablehttp_client(target)
+    return stdio_client(StdioServerParameters(command=target, args=["mcp"], env=dict(os.environ)))
+
+
+async def main(target: str) -> None:
+    async with transport(target) as (read, write, *_):
         async with ClientSession(read, write) as session:
             await session.initialize()
             tools = (await session.list_tools()).tools
