@@ -52,6 +52,8 @@ pub(super) struct Writer {
     heard: i64,
     pending: FxHashMap<Uuid, Change>,
     spool: Spool,
+    /// Changes of the flush under way that are not written yet.
+    in_hand: u64,
     /// Changes that were being written when the agent was told to end.
     unwritten: u64,
     broken: Option<String>,
@@ -87,6 +89,7 @@ impl Writer {
             settled: 0,
             pending: FxHashMap::default(),
             spool: Spool::open(options.spool.as_deref(), options.spool_bytes)?,
+            in_hand: 0,
             unwritten: 0,
             broken: None,
             unsaid: 0,
@@ -266,7 +269,7 @@ impl Writer {
     }
 
     fn waiting(&self) -> u64 {
-        self.pending.len() as u64 + self.spool.waiting() + self.unwritten
+        self.pending.len() as u64 + self.spool.waiting() + self.in_hand + self.unwritten
     }
 
     /// Does something that may take long, and goes on taking events in while there is room for them.
@@ -297,6 +300,7 @@ impl Writer {
     ) -> Result<(), AgentError> {
         let snapshot = self.snapshot();
         let mut changes: Vec<Change> = std::mem::take(&mut self.pending).into_values().collect();
+        self.in_hand = changes.len() as u64;
         // What lies on disk is older than what is in memory. What is put there from here on is younger.
         if let Some(part) = self.spool.oldest() {
             let mut spooled = part.read().map_err(|error| self.lost(&error))?;
@@ -306,7 +310,7 @@ impl Writer {
                     break;
                 }
                 if !self.send(some, events, stop).await? {
-                    self.unwritten += changes.len() as u64;
+                    self.give_up();
                     return Ok(());
                 }
             }
@@ -314,15 +318,20 @@ impl Writer {
         }
         while !changes.is_empty() {
             let rest = changes.split_off(changes.len().min(self.size));
-            let count = changes.len() as u64;
             if !self.send(changes, events, stop).await? {
-                self.unwritten += count + rest.len() as u64;
+                self.give_up();
                 return Ok(());
             }
             changes = rest;
+            self.in_hand = changes.len() as u64;
         }
         self.safe = snapshot;
         Ok(())
+    }
+
+    /// The agent ends: what is in hand stays unwritten.
+    fn give_up(&mut self) {
+        self.unwritten += std::mem::take(&mut self.in_hand);
     }
 
     /// Writes one batch. `false`: the agent ends, and the next one finds what differs.
@@ -548,3 +557,6 @@ impl Writer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
