@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use crate::fixture::NOW;
 
 /// What offline search reaches, in percent.
-const PRECISION: f64 = 0.0;
-const RECALL: f64 = 0.0;
+const PRECISION: f64 = 94.9;
+const RECALL: f64 = 94.8;
 
 /// What definitions say of the custom kinds, and how kinds are called.
 fn served(group_kind: &str) -> (Served, &'static str) {

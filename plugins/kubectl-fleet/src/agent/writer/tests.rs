@@ -101,7 +101,7 @@ async fn nothing_is_claimed_between_the_batches_of_a_flush() {
     drop(events);
     let slow = Arc::new(Slow::default());
     let options = Options {
-        batch_window: Duration::from_secs(60),
+        batch_window: Duration::from_mins(1),
         batch_size: 3,
         queue: 100,
         // It speaks whenever it may.
