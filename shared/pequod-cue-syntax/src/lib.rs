@@ -10,7 +10,9 @@ mod attribute;
 mod chars;
 mod error;
 mod experiment;
+mod format;
 pub mod literal;
+mod names;
 mod parse;
 mod position;
 mod print;
@@ -21,9 +23,11 @@ pub use attribute::Argument;
 pub use chars::is_identifier;
 pub use error::SYNTAX;
 pub use experiment::{ExperimentError, Experiments};
+pub use format::{format_file, format_simplified};
+pub use names::for_each_name;
 pub use parse::{parse_expr, parse_expr_with, parse_file};
 pub use position::{FileId, Pos, Source, Span};
-pub use print::{print_expr, print_file};
+pub use print::{print_decl, print_expr, print_file};
 
 /// How many operators of one precedence may follow each other: `a | b | c …`.
 pub const MAX_CHAIN: usize = 10_000;

@@ -41,6 +41,17 @@ pub fn print_expr(expr: &Expr) -> String {
     text
 }
 
+/// The declaration as text, beginning in the middle of an unindented line.
+pub fn print_decl(decl: &Decl) -> String {
+    let mut text = String::new();
+    let _ = Printer {
+        out: &mut text,
+        indent: 0,
+    }
+    .decl(decl);
+    text
+}
+
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Printer { out: f, indent: 0 }.expr(self)

@@ -276,6 +276,7 @@ impl<'a> Scanner<'a> {
         self.identifier_parts();
         // The words of the body are only counted, so what they would leave behind is undone.
         let comments = (self.comments.len(), self.last_end);
+        let pending = std::mem::take(&mut self.pending);
         if self.next_token()?.kind != Kind::ParenOpen {
             return Err(self.error(self.at, "invalid attribute: expected '('"));
         }
@@ -305,6 +306,7 @@ impl<'a> Scanner<'a> {
         }
         self.comments.truncate(comments.0);
         self.last_end = comments.1;
+        self.pending = pending;
         Ok(token(Kind::Attribute, start, self.at))
     }
 

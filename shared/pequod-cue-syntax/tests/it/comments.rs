@@ -43,3 +43,19 @@ fn a_comment_inside_a_value_documents_nothing_else() {
     assert_eq!(b.doc, None);
     assert_eq!(file.comments.len(), 1);
 }
+
+#[test]
+fn a_comment_above_an_attribute_is_not_lost() {
+    let file = parse_file(
+        FileId(0),
+        "a.cue",
+        "// one\n@if(x)\npackage a\nb: 1 // two\n@c(d)\n",
+    )
+    .unwrap();
+    let texts: Vec<_> = file
+        .comments
+        .iter()
+        .map(|comment| file.source.slice(comment.span))
+        .collect();
+    assert_eq!(texts, ["// one", "// two"]);
+}

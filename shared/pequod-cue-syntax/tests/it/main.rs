@@ -7,6 +7,7 @@
 
 mod accepts;
 mod comments;
+mod formats;
 mod prints;
 mod rejects;
 mod robust;
