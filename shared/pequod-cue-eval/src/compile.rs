@@ -8,7 +8,9 @@ mod clash;
 mod expr;
 mod name;
 mod structs;
+mod unit;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pequod_cue_syntax::{Experiments, FileId, Source, Span, ast, parse_file};
@@ -21,6 +23,8 @@ use crate::program::{Expr, ExprId, Program};
 use crate::scope::{Binding, Entry, Scope};
 use crate::session::LITERAL;
 use crate::value::Value;
+
+pub use unit::{Question, Unit, compile_units};
 
 /// A text to compile.
 #[derive(Debug, Clone)]
@@ -36,7 +40,7 @@ pub const REFERENCE: Code = Code("cue/reference");
 /// A construct that is not supported.
 pub const UNSUPPORTED: Code = Code("cue/unsupported");
 
-/// Compiles the files of one package.
+/// Compiles the files of one package, which imports nothing but builtin packages.
 pub fn compile(texts: &[Text], library: &'static dyn Library) -> Result<Program, Diagnostics> {
     let mut files = Vec::new();
     let mut problems = Vec::new();
@@ -50,39 +54,32 @@ pub fn compile(texts: &[Text], library: &'static dyn Library) -> Result<Program,
     if !problems.is_empty() {
         return Err(Diagnostics(problems));
     }
-    let mut compiler = Compiler {
-        program: Program::default(),
-        scopes: Vec::new(),
-        package: Scope::default(),
-        problems: Vec::new(),
-        library,
-        imports: Vec::new(),
-        experiments: Experiments::default(),
-        trying: 0,
-        constants: FxHashMap::default(),
-        lets: Lets::default(),
+    let sources = files.iter().map(|file| file.source.clone()).collect();
+    let unit = Unit {
+        path: String::new(),
+        files,
+        imports: BTreeMap::new(),
     };
-    compiler.files(&files);
-    if let Some(span) = compiler.lets.circle() {
-        let text = "cyclic references in let clause or alias";
-        compiler.error(REFERENCE, span, text.to_owned());
-    }
-    if compiler.problems.is_empty() {
-        Ok(compiler.program)
-    } else {
-        Err(Diagnostics(compiler.problems))
-    }
+    compile_units(&[unit], &[], sources, library)
 }
 
 struct Import {
     name: String,
     path: String,
+    /// The package, unless it is a builtin one.
+    unit: Option<usize>,
     span: Span,
+    /// Whether the file gives it another name.
+    renamed: bool,
     used: bool,
 }
 
 pub(crate) struct Compiler {
     program: Program,
+    /// What tells hidden fields of this package from those of others.
+    path: String,
+    /// The packages behind imports.
+    units: BTreeMap<String, usize>,
     scopes: Vec<Scope>,
     /// Top-level fields of all files.
     package: Scope,
@@ -95,6 +92,8 @@ pub(crate) struct Compiler {
     /// Values that packages define in CUE.
     constants: FxHashMap<&'static str, ExprId>,
     lets: Lets,
+    /// Whether builtin packages are known without an import.
+    infers: bool,
 }
 
 /// Which `let` stands in the value of which: they may not go in circles.
@@ -134,16 +133,22 @@ impl Lets {
 
 impl Compiler {
     fn files(&mut self, files: &[ast::File]) {
+        let mut roots = Vec::with_capacity(files.len());
         for file in files {
-            self.program.files.push(file.source.clone());
-            self.program.experiments.push(file.experiments);
+            if let Some(experiments) = self
+                .program
+                .experiments
+                .get_mut(file.source.id().0 as usize)
+            {
+                *experiments = file.experiments;
+            }
         }
         for file in files {
             for decl in &file.decls {
                 if let ast::Decl::Field(field) = decl
                     && let ast::LabelKind::Ident(ident) = &field.label.kind
                 {
-                    let label = self.program.label_of(&ident.name);
+                    let label = self.label_of(&ident.name);
                     self.package.names.insert(
                         ident.name.clone(),
                         Entry {
@@ -165,46 +170,15 @@ impl Compiler {
             let span = Span::new(file.source.id(), 0, length);
             let lit = self.struct_lit(&file.decls, span, true, 0);
             let root = self.program.add_expr(Expr::Struct(lit), span);
-            self.program.roots.push(root);
-            for import in std::mem::take(&mut self.imports) {
-                if !import.used {
-                    self.error(
-                        REFERENCE,
-                        import.span,
-                        format!("imported and not used: {:?}", import.path),
-                    );
-                }
-            }
+            roots.push(root);
+            self.finish_imports(file);
         }
+        self.program.packages.push(roots);
     }
 
-    fn imports(&mut self, file: &ast::File) {
-        for import in &file.imports {
-            let path = import.package_path().to_owned();
-            let name = import.local_name().to_owned();
-            match self.library.package(&path) {
-                Some(true) => {}
-                Some(false) => self.unsupported(import.span, format!("package {path:?}")),
-                None if path
-                    .split('/')
-                    .next()
-                    .is_some_and(|first| first.contains('.')) =>
-                {
-                    self.unsupported(import.span, format!("import of module package {path:?}"));
-                }
-                None => self.error(
-                    REFERENCE,
-                    import.span,
-                    format!("cannot find package {path:?}"),
-                ),
-            }
-            self.imports.push(Import {
-                name,
-                path,
-                span: import.span,
-                used: false,
-            });
-        }
+    /// The label of a name in this package.
+    fn label_of(&mut self, name: &str) -> Label {
+        self.program.label_of(name, &self.path)
     }
 
     fn error(&mut self, code: Code, span: Span, message: String) {

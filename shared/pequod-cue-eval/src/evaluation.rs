@@ -10,7 +10,7 @@ use crate::budget::{Limits, Meter, Poison, Work};
 use crate::export::Check;
 use crate::kind::{Kind, Label, LabelKind, Presence};
 use crate::program::Program;
-use crate::session::{Close, Conjunct, Elem, Env, NO_ENV, Node, Session, Stop};
+use crate::session::{Close, Conjunct, Elem, NO_ENV, Node, Session, Stop};
 use crate::value::{Base, FaultCode, FaultId, NodeId, Value};
 
 /// How an input enters.
@@ -99,22 +99,7 @@ impl Evaluation {
         stop: Option<&dyn Fn() -> bool>,
     ) -> Result<Self, (Poison, Option<Place>)> {
         let mut session = Session::new(program.clone(), Meter::new(limits), stop);
-        let root = session.new_node(Node::default());
-        let env = session.push_env(Env {
-            up: NO_ENV,
-            node: root,
-            label: Label::NONE,
-            comp: 0,
-        });
-        session.envs[env.at()].node = crate::session::EMPTY;
-        for file in &program.roots {
-            let c = Conjunct {
-                env,
-                elem: Elem::Expr(*file),
-                close: Close::default(),
-            };
-            session[root].conjuncts.push(c);
-        }
+        let root = session.package(0);
         for input in inputs {
             add_input(&mut session, root, *input);
         }
@@ -222,6 +207,17 @@ impl Evaluation {
         }
     }
 
+    /// The bytes of a text or of bytes.
+    pub fn bytes(&self, node: NodeId) -> Option<Vec<u8>> {
+        let session = &self.session;
+        match session.final_value(node)? {
+            Value::Str(sym) => Some(session.text(sym).as_bytes().to_vec()),
+            Value::Bytes(id) => Some(session.bytes[id.at()].to_vec()),
+            Value::Node(inner) if inner != node => self.bytes(inner),
+            _ => None,
+        }
+    }
+
     /// A value as people write it.
     pub fn show(&self, node: NodeId) -> String {
         self.session.show(Value::Node(node))
@@ -267,11 +263,7 @@ impl Evaluation {
                     code: FaultCode::Incomplete,
                     path: session.path_of(node),
                     sentence: format!("incomplete value {}", session.show(Value::Node(target))),
-                    places: session
-                        .node_pos(node)
-                        .and_then(|pos| self.place(pos))
-                        .into_iter()
-                        .collect(),
+                    places: self.written(node, value),
                     below: Vec::new(),
                 });
                 return;
@@ -304,6 +296,19 @@ impl Evaluation {
                 found,
             );
         }
+    }
+
+    /// Where a value that is not decided was written. What came of several has no place of its own.
+    fn written(&self, node: NodeId, value: Option<Value>) -> Vec<Place> {
+        if matches!(value, None | Some(Value::Disjunction(_) | Value::Top)) {
+            return Vec::new();
+        }
+        let conjuncts = self.session[node].conjuncts.iter();
+        conjuncts
+            .filter_map(|c| self.session.value_pos(c.elem))
+            .find_map(|pos| self.place(pos))
+            .into_iter()
+            .collect()
     }
 
     fn issues_of(&self, fault: FaultId, node: Option<NodeId>, found: &mut Vec<Issue>) {
@@ -382,6 +387,56 @@ impl Evaluation {
     /// The path of a value.
     pub fn path(&self, node: NodeId) -> String {
         self.session.path(node)
+    }
+
+    /// The value of a package, by its place among the units.
+    pub fn package(&mut self, unit: u32) -> Result<NodeId, (Poison, Option<Place>)> {
+        let root = self.session.package(unit);
+        self.finished(root)
+    }
+
+    /// The answer to a question, asked in the scope of a package's value.
+    pub fn answer(
+        &mut self,
+        question: usize,
+        scope: NodeId,
+    ) -> Result<Option<NodeId>, (Poison, Option<Place>)> {
+        let Some(expr) = self.session.program.questions.get(question).copied() else {
+            return Ok(None);
+        };
+        let outer = self.session.new_env(NO_ENV, crate::session::EMPTY);
+        let env = self.session.new_env(outer, scope);
+        let c = Conjunct {
+            env,
+            elem: Elem::Expr(expr),
+            close: Close::default(),
+        };
+        let node = self.session.new_node(Node {
+            conjuncts: std::iter::once(c).collect(),
+            ..Node::default()
+        });
+        self.finished(node).map(Some)
+    }
+
+    /// What several values have in common.
+    pub fn unify(&mut self, nodes: &[NodeId]) -> Result<NodeId, (Poison, Option<Place>)> {
+        let conjuncts = nodes.iter().map(|node| Conjunct {
+            env: NO_ENV,
+            elem: Elem::Value(Value::Node(*node)),
+            close: Close::default(),
+        });
+        let node = self.session.new_node(Node {
+            conjuncts: conjuncts.collect(),
+            ..Node::default()
+        });
+        self.finished(node)
+    }
+
+    fn finished(&mut self, node: NodeId) -> Result<NodeId, (Poison, Option<Place>)> {
+        match self.session.finalize(node) {
+            Ok(()) | Err(Stop::Yield) => Ok(node),
+            Err(Stop::Poison) => Err(self.poison()),
+        }
     }
 
     /// Unifies data with a value; the errors of the result.

@@ -243,6 +243,13 @@ impl Session<'_> {
             LabelKind::Index => label.index().to_string(),
             LabelKind::Let => self.program.lets[label.index() as usize].to_string(),
             LabelKind::None => String::new(),
+            LabelKind::Hidden | LabelKind::HiddenDefinition => {
+                let text = self.text(Sym(label.index()));
+                text.split(crate::program::SCOPE)
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
+            }
             _ => self.text(Sym(label.index())).to_string(),
         }
     }
@@ -348,6 +355,20 @@ impl Session<'_> {
                 | Decl::Pattern { span, .. } => Some(span.pos()),
                 _ => None,
             },
+        }
+    }
+
+    /// Where an element's value stands, rather than the field that has it.
+    pub(crate) fn value_pos(&self, elem: Elem) -> Option<Pos> {
+        match elem {
+            Elem::Decl(decl) => match self.program.decl(decl) {
+                Decl::Field { value, .. }
+                | Decl::Let { value, .. }
+                | Decl::Dynamic { value, .. }
+                | Decl::Pattern { value, .. } => Some(self.program.span(*value).pos()),
+                _ => None,
+            },
+            elem => self.elem_pos(elem),
         }
     }
 

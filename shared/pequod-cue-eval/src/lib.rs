@@ -21,7 +21,7 @@
 //! | `cycle` | what may refer to itself |
 //! | `disjunct`, `glance`, `arms`, `equal` | arms, copies, defaults |
 //! | `fault`, `print` | errors and their texts |
-//! | `export`, `order` | validation, JSON, the order of fields |
+//! | `export`, `syntax`, `order` | validation, JSON and CUE out, the order of fields |
 //! | `builtin`, `call`, `language`, `validator` | functions: what they see, how they are called, those of the language |
 //! | `budget` | steps, depth, bytes; what is not supported |
 
@@ -69,6 +69,7 @@ mod scope;
 mod session;
 mod share;
 mod spare;
+mod syntax;
 mod tasks;
 mod unify;
 mod validator;
@@ -76,10 +77,11 @@ mod value;
 
 pub use budget::{Limits, Poison, Work};
 pub use builtin::{Builtin, Call, Library, Member, Runner, View};
-pub use compile::{REFERENCE, Text, UNSUPPORTED, compile};
+pub use compile::{Question, REFERENCE, Text, UNSUPPORTED, Unit, compile, compile_units};
 pub use dump::DumpNode;
 pub use evaluation::{Evaluation, Input, Issue, ReadPath, Summary, Way};
 pub use kind::Kind;
 pub use program::Program;
 pub use session::{Run, Stop};
+pub use syntax::Shown;
 pub use value::{FaultCode, NodeId, Value};

@@ -426,7 +426,7 @@ impl Session<'_> {
                         self[node]
                             .conjuncts
                             .iter()
-                            .filter_map(|c| self.elem_pos(c.elem))
+                            .filter_map(|c| self.value_pos(c.elem))
                             .collect()
                     })
                     .unwrap_or_default();

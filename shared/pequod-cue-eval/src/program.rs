@@ -123,6 +123,8 @@ pub enum Expr {
         /// The label, evaluated there.
         label: ExprId,
     },
+    /// An imported package, by its place in the program.
+    Import(u32),
     /// A `let`.
     Let {
         /// How many environments up.
@@ -145,6 +147,7 @@ impl Expr {
                 | Self::SelfValue { .. }
                 | Self::Dynamic { .. }
                 | Self::Let { .. }
+                | Self::Import(_)
         )
     }
 }
@@ -325,7 +328,10 @@ impl Names {
     }
 }
 
-/// A compiled package.
+/// What stands between a hidden name and its package: it occurs in no name.
+pub(crate) const SCOPE: char = '\0';
+
+/// A compiled package with those it imports.
 #[derive(Debug, Default)]
 pub struct Program {
     pub(crate) exprs: Vec<Expr>,
@@ -345,8 +351,10 @@ pub struct Program {
     pub(crate) experiments: Vec<Experiments>,
     /// References with a `?` behind them.
     pub(crate) optional: FxHashSet<ExprId>,
-    /// One struct a file.
-    pub(crate) roots: Vec<ExprId>,
+    /// Of every package one struct a file; the first is the one that is evaluated.
+    pub(crate) packages: Vec<Vec<ExprId>>,
+    /// Expressions that are not part of any.
+    pub(crate) questions: Vec<ExprId>,
     pub(crate) lets: Vec<Arc<str>>,
 }
 
@@ -376,8 +384,13 @@ impl Program {
         id
     }
 
-    pub(crate) fn label_of(&mut self, name: &str) -> Label {
-        let sym = self.names.intern(name, 0);
+    /// The label of a name. Hidden ones are those of a package: two packages' `_a` are two labels.
+    pub(crate) fn label_of(&mut self, name: &str, package: &str) -> Label {
+        let sym = if name.starts_with('_') && !package.is_empty() {
+            self.names.intern(&format!("{name}{SCOPE}{package}"), 0)
+        } else {
+            self.names.intern(name, 0)
+        };
         let kind = if name.starts_with("_#") {
             LabelKind::HiddenDefinition
         } else if name.starts_with('#') {

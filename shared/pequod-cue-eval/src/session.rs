@@ -463,6 +463,8 @@ pub struct Session<'s> {
     /// Lets, by environment and arc; and whether it was made a second time.
     pub(crate) let_cache: FxHashMap<(EnvId, NodeId), (NodeId, bool)>,
     pub(crate) regexes: FxHashMap<Sym, Option<Arc<pequod_cue_regex::Regex>>>,
+    /// The packages that were asked for.
+    pub(crate) packages: FxHashMap<u32, NodeId>,
 
     // The context of what runs.
     pub(crate) env: EnvId,
@@ -548,6 +550,7 @@ impl<'s> Session<'s> {
             closings: vec![(0, None)],
             let_cache: FxHashMap::default(),
             regexes: FxHashMap::default(),
+            packages: FxHashMap::default(),
             env: NO_ENV,
             close: Close::default(),
             pos: None,
@@ -613,6 +616,7 @@ impl<'s> Session<'s> {
             closings,
             let_cache,
             regexes,
+            packages,
             env,
             close,
             pos,
@@ -655,6 +659,7 @@ impl<'s> Session<'s> {
             closings,
             let_cache,
             regexes,
+            packages,
             env,
             close,
             pos,
@@ -675,6 +680,26 @@ impl<'s> Session<'s> {
             records,
             stop: None,
         }
+    }
+
+    /// The value of a package; not evaluated before somebody asks.
+    pub(crate) fn package(&mut self, unit: u32) -> NodeId {
+        if let Some(root) = self.packages.get(&unit) {
+            return *root;
+        }
+        let root = self.new_node(Node::default());
+        self.packages.insert(unit, root);
+        let env = self.new_env(NO_ENV, EMPTY);
+        let program = self.program.clone();
+        for file in program.packages.get(unit as usize).into_iter().flatten() {
+            let c = Conjunct {
+                env,
+                elem: Elem::Expr(*file),
+                close: Close::default(),
+            };
+            self[root].conjuncts.push(c);
+        }
+        root
     }
 
     pub(crate) fn new_node(&mut self, node: Node) -> NodeId {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use pequod_cue_eval as eval;
-use pequod_cue_eval::{FaultCode, Issue, Kind, NodeId, Poison, Text};
+use pequod_cue_eval::{FaultCode, Issue, Kind, NodeId, Poison, Question, Shown, Text, Unit};
+use pequod_cue_syntax::Source;
 use pequod_diag::{Diagnostic, Diagnostics, Place};
 use serde_json::Value as Json;
 
@@ -43,6 +44,19 @@ impl Program {
             })
             .collect();
         let program = eval::compile(&texts, &STD)?;
+        Ok(Self {
+            program: Arc::new(program),
+        })
+    }
+
+    /// Compiles packages that import each other, parsed, and expressions to be asked of them. The first package is
+    /// the one that is evaluated; every file's number is its place among the sources.
+    pub fn compile_units(
+        units: &[Unit],
+        questions: &[Question],
+        sources: Vec<Arc<Source>>,
+    ) -> Result<Self, Diagnostics> {
+        let program = eval::compile_units(units, questions, sources, &STD)?;
         Ok(Self {
             program: Arc::new(program),
         })
@@ -187,6 +201,39 @@ impl Evaluation {
         }
     }
 
+    /// The value of a package, by its place among the units.
+    pub fn package(&mut self, unit: u32) -> Result<Node, Diagnostics> {
+        let found = self.inner.package(unit);
+        found
+            .map(Node)
+            .map_err(|(poison, place)| poisoned(&poison, place).into())
+    }
+
+    /// The answer to a question, asked in the scope of a value.
+    pub fn answer(&mut self, question: usize, scope: Node) -> Result<Option<Node>, Diagnostics> {
+        let found = self.inner.answer(question, scope.0);
+        found
+            .map(|node| node.map(Node))
+            .map_err(|(poison, place)| poisoned(&poison, place).into())
+    }
+
+    /// What several values have in common.
+    pub fn unify(&mut self, nodes: &[Node]) -> Result<Node, Diagnostics> {
+        let nodes: Vec<_> = nodes.iter().map(|node| node.0).collect();
+        let found = self.inner.unify(&nodes);
+        found
+            .map(Node)
+            .map_err(|(poison, place)| poisoned(&poison, place).into())
+    }
+
+    /// A value that was asked for before.
+    pub const fn value(&self, node: Node) -> Value<'_> {
+        Value {
+            evaluation: self,
+            node: node.0,
+        }
+    }
+
     /// Unifies data with the value at a path and says whether the result holds: what `cue vet -c`
     /// would say about the data and that constraint. An error if there is no such path.
     ///
@@ -229,6 +276,10 @@ fn longest(paths: std::collections::BTreeSet<eval::ReadPath>) -> ReadSet {
         })
         .collect()
 }
+
+/// Names a value of an evaluation that goes on; see [`Evaluation::value`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Node(NodeId);
 
 /// A value of an [`Evaluation`].
 #[derive(Debug, Clone, Copy)]
@@ -329,10 +380,58 @@ impl<'a> Value<'a> {
         diagnostics(&self.inner().issues(self.node, concrete))
     }
 
+    /// The errors in it one by one, with what lies below each; see [`Value::validate`].
+    pub fn issues(&self, concrete: bool) -> Vec<Issue> {
+        self.inner().issues(self.node, concrete)
+    }
+
+    /// Its text or bytes, if it is either.
+    pub fn as_bytes(&self) -> Option<Vec<u8>> {
+        self.inner().bytes(self.node)
+    }
+
+    /// As YAML text in output order; fails where [`Value::validate`] does.
+    pub fn to_yaml_text(&self) -> Result<String, Diagnostics> {
+        self.validate(true)?;
+        Ok(pequod_cue_yaml::emit(&self.yaml()))
+    }
+
+    fn yaml(&self) -> pequod_cue_yaml::Value {
+        use pequod_cue_yaml::{Key, Value as Yaml};
+        match self.kind() {
+            ValueKind::Bool => Yaml::Bool(self.inner().json_text(self.node, false) == "true"),
+            ValueKind::Int | ValueKind::Float => {
+                Yaml::Number(self.inner().json_text(self.node, false))
+            }
+            ValueKind::String => Yaml::String(self.as_str().unwrap_or_default().to_owned()),
+            ValueKind::Bytes => Yaml::Bytes(self.as_bytes().unwrap_or_default()),
+            ValueKind::List => {
+                let elements = self.elements();
+                Yaml::Sequence(elements.iter().map(|value| value.yaml().into()).collect())
+            }
+            ValueKind::Struct => {
+                let fields = self.fields().into_iter();
+                let fields = fields.map(|(name, value)| (Key::from(&*name), value.yaml().into()));
+                Yaml::Mapping(fields.collect())
+            }
+            ValueKind::Null | ValueKind::Bottom | ValueKind::Mixed => Yaml::Null,
+        }
+    }
+
     /// As JSON text in output order, numbers as written; fails where [`Value::validate`] does.
     pub fn to_json_text(&self, pretty: bool) -> Result<String, Diagnostics> {
         self.validate(true)?;
         Ok(self.inner().json_text(self.node, pretty))
+    }
+
+    /// As CUE text, errors and unfinished parts included.
+    pub fn to_cue_text(&self, shown: Shown) -> String {
+        self.inner().cue_text(self.node, shown)
+    }
+
+    /// Its name in the evaluation.
+    pub const fn node(&self) -> Node {
+        Node(self.node)
     }
 
     /// As JSON data.

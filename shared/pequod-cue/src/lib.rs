@@ -22,9 +22,10 @@ pub mod inspect {
     pub use pequod_cue_eval::{DumpNode, FaultCode};
 }
 
-pub use evaluation::{Evaluation, Program, Value};
+pub use evaluation::{Evaluation, Node, Program, Value};
 pub use inputs::{Budget, Inputs};
 pub use package::{Package, SourceFile};
+pub use pequod_cue_eval::{Issue, Question, Shown, Unit};
 
 /// What a value is, or may still become: a set of types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

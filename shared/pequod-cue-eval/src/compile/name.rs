@@ -22,6 +22,11 @@ impl Compiler {
             ast::SelectorLabel::String(text) => &text.value,
         };
         if let ast::Expr::Ident(ident) = selector.base.without_parens()
+            && self.infers
+        {
+            self.infer_import(ident);
+        }
+        if let ast::Expr::Ident(ident) = selector.base.without_parens()
             && !self.is_bound(&ident.name)
             && let Some(import) = self
                 .imports
@@ -29,12 +34,14 @@ impl Compiler {
                 .find(|import| import.name == *ident.name)
         {
             import.used = true;
-            let path = import.path.clone();
-            return self.member(&path, name, span);
+            if import.unit.is_none() {
+                let path = import.path.clone();
+                return self.member(&path, name, span);
+            }
         }
         let base = self.expr(&selector.base);
         let label = match &selector.selector {
-            ast::SelectorLabel::Ident(_) => self.program.label_of(name),
+            ast::SelectorLabel::Ident(_) => self.label_of(name),
             ast::SelectorLabel::String(_) => self.program.regular_label(name),
         };
         self.add(Expr::Select { base, label }, span)
@@ -69,7 +76,7 @@ impl Compiler {
     fn absent_member(&mut self, name: &str, span: Span) -> ExprId {
         let empty = self.struct_lit(&[], span, false, 1);
         let base = self.add(Expr::Struct(empty), span);
-        let label = self.program.label_of(name);
+        let label = self.label_of(name);
         self.add(Expr::Select { base, label }, span)
     }
 
@@ -166,7 +173,12 @@ impl Compiler {
     pub(super) fn outer_ident(&mut self, ident: &ast::Ident, up: u32) -> ExprId {
         let span = ident.span;
         let name = &ident.name;
-        if self.imports.iter().any(|import| import.name == **name) {
+        if let Some(import) = self.imports.iter_mut().find(|import| import.name == **name) {
+            import.used = true;
+            if let Some(unit) = import.unit {
+                let unit = u32::try_from(unit).unwrap_or(u32::MAX);
+                return self.add(Expr::Import(unit), span);
+            }
             self.unsupported(span, format!("the package {name} as a value"));
             return self.bottom(span);
         }

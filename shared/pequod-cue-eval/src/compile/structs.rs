@@ -24,7 +24,7 @@ impl Compiler {
                 && let ast::LabelKind::Ident(ident) = &field.label.kind
                 && !is_file
             {
-                let label = self.program.label_of(&ident.name);
+                let label = self.label_of(&ident.name);
                 self.bind(ident, Binding::Field(label), false);
             }
         }
@@ -128,7 +128,7 @@ impl Compiler {
 
     fn bind_field_alias(&mut self, alias: &ast::Ident, field: &ast::Field) {
         let binding = match &field.label.kind {
-            ast::LabelKind::Ident(ident) => Binding::Field(self.program.label_of(&ident.name)),
+            ast::LabelKind::Ident(ident) => Binding::Field(self.label_of(&ident.name)),
             ast::LabelKind::String(text) => Binding::Field(self.program.regular_label(&text.value)),
             ast::LabelKind::Interpolation(_) | ast::LabelKind::Dynamic(_) => Binding::Dynamic(None),
             // Only visible in the value: bound there.
@@ -236,7 +236,7 @@ impl Compiler {
                     self.error(REFERENCE, ident.span, "cannot use _ as label".to_owned());
                     return None;
                 }
-                let label = self.program.label_of(&ident.name);
+                let label = self.label_of(&ident.name);
                 Decl::Field {
                     label,
                     presence,

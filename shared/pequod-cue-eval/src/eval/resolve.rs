@@ -35,6 +35,7 @@ impl Session<'_> {
                 self.lookup(node, pos, label, cond, mode)
             }
             Expr::Let { up, label } => self.resolve_let(*up, *label, pos, cond, mode),
+            Expr::Import(unit) => Ok(Some(self.package(*unit))),
             Expr::Select { base, label, .. } => {
                 let node = self.node_of(expr, *base, label.is_regular())?;
                 if node == EMPTY {
