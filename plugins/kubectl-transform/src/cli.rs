@@ -1,5 +1,7 @@
 //! The command line. Every field's comment is what `--help` and the reference say.
 
+pub mod cue;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -100,6 +102,8 @@ pub enum Verb {
         after_help = "Examples:\n  kubectl transform modules\n\n  # As a start for your own\n  kubectl transform modules webservice > shop.cue"
     )]
     Modules(ModulesArgs),
+    /// Evaluates, exports and checks CUE, as the language's own tool does
+    Cue(cue::CueArgs),
     /// Runs the controllers (in the cluster)
     ///
     /// The Transform controller renders; the ResourceGraph controller applies, with the rights of each

@@ -7,7 +7,7 @@ use pequod_cli::documents::{self, Text};
 use pequod_cli::{Failure, KubectlArgs};
 use pequod_cue::Program;
 use pequod_diag::{Code, Diagnostic, Diagnostics, Place};
-use pequod_modules::Module;
+use pequod_modules::{Module, Remote, Sources};
 use pequod_render::{Cluster, Context, Refused};
 use serde_json::Value;
 
@@ -124,10 +124,16 @@ pub async fn source(kubectl: &KubectlArgs, args: &SourceArgs) -> Result<Source, 
         Module::from_directory(folder)
     } else {
         let client = cluster.as_ref().map(pequod_kube::Cluster::client);
-        pequod_modules::fetch(&transform.spec.cue_ref, &context.namespace, client).await
+        let remote = remote();
+        let sources = Sources {
+            client,
+            secrets: client,
+            remote: &remote,
+        };
+        pequod_modules::fetch(&transform.spec.cue_ref, &context.namespace, &sources).await
     }
     .map_err(|problem| module_failure(problem, &text.name))?;
-    let program = Program::compile(&module.package).map_err(Failure::input)?;
+    let program = module.compile().map_err(Failure::input)?;
     Ok(Source {
         name: text.name,
         transform,
@@ -135,6 +141,22 @@ pub async fn source(kubectl: &KubectlArgs, args: &SourceArgs) -> Result<Source, 
         program,
         context,
     })
+}
+
+/// Where modules of registries and repositories are kept on a person's machine.
+pub fn remote() -> Remote {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(std::path::PathBuf::from)
+        .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")));
+    let remote = cache.map_or_else(Remote::default, |folder| {
+        Remote::in_folder(folder.join("pequod/modules"))
+    });
+    remote.with_registries(&registries())
+}
+
+/// Where modules that modules depend on are: `CUE_REGISTRY`, as for the language's own tool.
+pub fn registries() -> String {
+    std::env::var("CUE_REGISTRY").unwrap_or_default()
 }
 
 /// What a Transform is rendered with, as the controller has it.
@@ -164,11 +186,17 @@ pub async fn prepared(
         module
     } else {
         let reference = &transform.spec.cue_ref;
-        pequod_modules::fetch(reference, &context.namespace, Some(cluster.client()))
+        let remote = remote();
+        let sources = Sources {
+            client: Some(cluster.client()),
+            secrets: Some(cluster.client()),
+            remote: &remote,
+        };
+        pequod_modules::fetch(reference, &context.namespace, &sources)
             .await
             .map_err(|problem| module_failure(problem, file))?
     };
-    let program = Program::compile(&module.package).map_err(Failure::input)?;
+    let program = module.compile().map_err(Failure::input)?;
     Ok(Prepared {
         module,
         program,

@@ -33,6 +33,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::List(args) => verbs::list::run(kubectl, args).await,
         Verb::Explain(args) => verbs::explain::run(kubectl, args).await,
         Verb::Modules(args) => verbs::modules::run(&args),
+        Verb::Cue(args) => verbs::cue::run(args).await,
         Verb::Controller(args) => controller::run(kubectl, args).await,
         Verb::Completion(args) => args.run::<Cli>(),
     }

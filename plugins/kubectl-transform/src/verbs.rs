@@ -1,6 +1,7 @@
 //! The verbs: each reads its arguments, calls what does the work, and prints.
 
 pub(crate) mod apply;
+pub(crate) mod cue;
 pub(crate) mod delete;
 pub(crate) mod explain;
 pub(crate) mod graph;

@@ -25,7 +25,7 @@ impl Programs {
             return Ok((program, true));
         }
         // Compiled outside the lock: two at once do the work twice, nobody waits for a large one.
-        let program = Program::compile(&module.package)?;
+        let program = module.compile()?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_back((module.digest.clone(), program.clone()));
         if kept.len() > KEPT {

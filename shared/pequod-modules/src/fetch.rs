@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client};
 use pequod_api::{CueRef, CueRefType};
 use pequod_diag::{Diagnostic, Place};
 
-use crate::{Embedded, Module, embedded};
+use crate::oci::Credentials;
+use crate::{Embedded, Module, Remote, embedded};
 
 /// The codes of this crate's diagnostics.
 pub mod codes {
@@ -23,8 +24,10 @@ pub mod codes {
     pub const LIMIT: Code = Code("module/limit");
     /// The source could not be asked.
     pub const UNREACHABLE: Code = Code("module/unreachable");
-    /// This kind of source is not supported.
-    pub const UNSUPPORTED: Code = Code("module/unsupported");
+    /// The source wants other credentials, or any.
+    pub const DENIED: Code = Code("module/denied");
+    /// What the source gave is not what was asked for.
+    pub const WRONG: Code = Code("module/wrong");
     /// A cluster is needed to read the module, and there is none.
     pub const NEEDS_CLUSTER: Code = Code("module/needs-cluster");
 }
@@ -35,8 +38,9 @@ pub mod codes {
 pub async fn fetch(
     reference: &CueRef,
     namespace: &str,
-    client: Option<&Client>,
+    sources: &Sources<'_>,
 ) -> Result<Module, Diagnostic> {
+    let client = sources.client;
     match reference.kind {
         CueRefType::Inline => {
             refuse_path(reference)?;
@@ -57,8 +61,13 @@ pub async fn fetch(
             };
             from_config_map(&reference.reference, namespace, client).await
         }
-        CueRefType::Oci => Err(unsupported("oci", "an OCI registry")),
-        CueRefType::Git => Err(unsupported("git", "a git repository")),
+        CueRefType::Oci | CueRefType::Git => {
+            let credentials = match &reference.pull_secret_ref {
+                Some(secret) => pull_secret(&secret.name, namespace, reference, sources).await?,
+                None => Credentials::default(),
+            };
+            sources.remote.read(reference, &credentials).await
+        }
     }
 }
 
@@ -69,9 +78,64 @@ fn problem(code: pequod_diag::Code, message: impl Into<String>) -> Diagnostic {
     })
 }
 
-fn unsupported(kind: &str, source: &str) -> Diagnostic {
-    problem(codes::UNSUPPORTED, format!("modules from {source} (type `{kind}`) are not supported yet"))
-        .hint("put the module's .cue files into a ConfigMap (type `configmap`), or its text into the Transform (type `inline`)")
+/// Where modules are read.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// For ConfigMaps; without it, sources that lie in a cluster cannot be read.
+    pub client: Option<&'a Client>,
+    /// For pull secrets: in the cluster, with the rights of the Transform's ServiceAccount and no others.
+    pub secrets: Option<&'a Client>,
+    /// For registries and repositories.
+    pub remote: &'a Remote,
+}
+
+/// The credentials of a Secret: those of registries, or a name and password for the host of the reference.
+async fn pull_secret(
+    name: &str,
+    namespace: &str,
+    reference: &CueRef,
+    sources: &Sources<'_>,
+) -> Result<Credentials, Diagnostic> {
+    let Some(client) = sources.secrets else {
+        let message = format!(
+            "the credentials lie in Secret {namespace}/{name}: a cluster is needed to read it"
+        );
+        return Err(problem(codes::NEEDS_CLUSTER, message));
+    };
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let found = api.get_opt(name).await.map_err(|error| {
+        let message = format!("Secret {namespace}/{name} cannot be read");
+        problem(codes::UNREACHABLE, message).caused_by(&error)
+    })?;
+    let data = found
+        .ok_or_else(|| {
+            let message = format!("Secret {namespace}/{name} does not exist");
+            problem(codes::NOT_FOUND, message)
+        })?
+        .data
+        .unwrap_or_default();
+    let text = |key: &str| {
+        data.get(key)
+            .and_then(|bytes| std::str::from_utf8(&bytes.0).ok())
+    };
+    if let Some(config) = text(".dockerconfigjson") {
+        return Credentials::from_docker_config(config).map_err(|why| {
+            let message = format!("Secret {namespace}/{name}: .dockerconfigjson: {why}");
+            problem(codes::REFERENCE, message)
+        });
+    }
+    let address = reference.reference.split_once("://");
+    let host = address.map_or(&*reference.reference, |(_, rest)| rest);
+    let host = host.split('/').next().unwrap_or_default();
+    match (text("username"), text("password")) {
+        (Some(user), Some(password)) => Ok(Credentials::default().with(host, user, password)),
+        _ => Err(problem(
+            codes::REFERENCE,
+            format!(
+                "Secret {namespace}/{name} holds neither .dockerconfigjson nor username and password"
+            ),
+        )),
+    }
 }
 
 fn refuse_path(reference: &CueRef) -> Result<(), Diagnostic> {

@@ -8,7 +8,7 @@
 //! * [`Process`]: a program that runs beside a test, can be stopped, killed and started again, and never outlives it;
 //! * [`Installation`]: the suite in a control plane, its programs as processes with their ServiceAccounts' rights;
 //! * [`wait`]: waiting for an object by watch, never by sleep;
-//! * [`Registry`]: an OCI registry;
+//! * [`Registry`]: an OCI registry; [`GitServer`]: git repositories over HTTP;
 //! * [`documents`]: documentation whose commands are run;
 //! * [`bin`]: the suite's own programs.
 //!
@@ -41,10 +41,11 @@ mod bins;
 mod control_plane;
 pub mod documents;
 mod error;
+mod git_server;
 pub mod installation;
 mod output;
 mod ports;
-mod registry;
+pub mod registry;
 mod supervisor;
 pub mod tools;
 pub mod wait;
@@ -52,6 +53,7 @@ pub mod wait;
 pub use bins::{bin, build_bins, workspace_root};
 pub use control_plane::{ControlPlane, ServiceAccountRef, USERS};
 pub use error::{Error, Result};
+pub use git_server::GitServer;
 pub use installation::Installation;
 pub use output::{Output, run};
 pub use ports::free as free_ports;

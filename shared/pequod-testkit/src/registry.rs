@@ -1,24 +1,42 @@
-//! An OCI registry for tests.
+//! An OCI registry for tests, and what pushes CUE modules to it.
 
+use std::fmt::Write as _;
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::{Error, Process, Result, Supervisor, Tools, ports};
 
-/// A running registry with nothing in it, without TLS and open to everybody on this machine.
+/// Who a closed registry and a closed git server let in: a name and a password.
+pub const INSIDER: (&str, &str) = ("insider", "let-me-in");
+/// The same as a line of an htpasswd file.
+const HTPASSWD: &str = "insider:$2y$05$abcdefghijklmnopqrstuu3Jd./u/rH1RxB6auX5v7gLP6uWhKCgG\n";
+
+/// A running registry with nothing in it and without TLS.
 #[derive(Debug)]
 pub struct Registry {
     host: String,
+    is_closed: bool,
     process: Process,
     _supervisor: Arc<Supervisor>,
     _folder: tempfile::TempDir,
 }
 
 impl Registry {
-    /// Starts one.
+    /// Starts one that is open to everybody on this machine.
     pub async fn start() -> Result<Self> {
+        Self::start_with(false).await
+    }
+
+    /// Starts one that only lets [`INSIDER`] in.
+    pub async fn start_closed() -> Result<Self> {
+        Self::start_with(true).await
+    }
+
+    async fn start_with(is_closed: bool) -> Result<Self> {
         let tools = Tools::find_or_build()?;
         let folder = tempfile::Builder::new()
             .prefix("pequod-registry-")
@@ -31,10 +49,20 @@ impl Registry {
         )?);
         let port = ports::free(1)?.first().copied().unwrap_or_default();
         let config = folder.path().join("registry.yaml");
-        let text = format!(
+        let passwords = folder.path().join("htpasswd");
+        std::fs::write(&passwords, HTPASSWD)
+            .map_err(Error::while_doing("could not write htpasswd"))?;
+        let mut text = format!(
             "version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n",
             folder.path().join("data").display()
         );
+        if is_closed {
+            let _ = writeln!(
+                text,
+                "auth: {{htpasswd: {{realm: pequod, path: {}}}}}",
+                passwords.display()
+            );
+        }
         std::fs::write(&config, text)
             .map_err(Error::while_doing("could not write registry.yaml"))?;
         let mut command = Command::new(tools.path("registry"));
@@ -42,6 +70,7 @@ impl Registry {
         let process = supervisor.run("registry", &command)?;
         let this = Self {
             host: format!("127.0.0.1:{port}"),
+            is_closed,
             process,
             _supervisor: supervisor,
             _folder: folder,
@@ -53,6 +82,73 @@ impl Registry {
     /// `HOST:PORT`, as references to artifacts begin.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Pushes a CUE module made of these files, as `cue mod publish` does. Gives the digest of its manifest.
+    pub async fn push_module(
+        &self,
+        repository: &str,
+        tag: &str,
+        files: &[(&str, &str)],
+    ) -> Result<String> {
+        self.push(repository, tag, &zip(files)).await
+    }
+
+    /// Pushes an artifact whose only layer says that it is a zip archive.
+    pub async fn push(&self, repository: &str, tag: &str, layer: &[u8]) -> Result<String> {
+        // A client under test may have chosen already; then that holds.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::new();
+        let base = format!("http://{}/v2/{repository}", self.host);
+        let allowed = |request: reqwest::RequestBuilder| {
+            if self.is_closed {
+                request.basic_auth(INSIDER.0, Some(INSIDER.1))
+            } else {
+                request
+            }
+        };
+        for blob in [layer, b"{}"] {
+            let begun = allowed(http.post(format!("{base}/blobs/uploads/")))
+                .send()
+                .await
+                .and_then(reqwest::Response::error_for_status)
+                .map_err(Error::while_doing("could not begin an upload"))?;
+            let place = begun
+                .headers()
+                .get("location")
+                .and_then(|place| place.to_str().ok())
+                .ok_or_else(|| Error::new("the registry named no place for an upload"))?;
+            let mark = if place.contains('?') { '&' } else { '?' };
+            let host = if place.starts_with('/') {
+                format!("http://{}", self.host)
+            } else {
+                String::new()
+            };
+            let url = format!("{host}{place}{mark}digest={}", digest(blob));
+            allowed(http.put(url).body(blob.to_vec()))
+                .send()
+                .await
+                .and_then(reqwest::Response::error_for_status)
+                .map_err(Error::while_doing("could not upload a blob"))?;
+        }
+        let kind = "application/vnd.oci.image.manifest.v1+json";
+        let manifest = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": kind,
+            "config": {"mediaType": "application/vnd.cue.module.v1+json", "digest": digest(b"{}"), "size": 2},
+            "layers": [{"mediaType": "application/zip", "digest": digest(layer), "size": layer.len()}],
+        })
+        .to_string();
+        allowed(
+            http.put(format!("{base}/manifests/{tag}"))
+                .header("content-type", kind)
+                .body(manifest.clone()),
+        )
+        .send()
+        .await
+        .and_then(reqwest::Response::error_for_status)
+        .map_err(Error::while_doing("could not push a manifest"))?;
+        Ok(digest(manifest.as_bytes()))
     }
 
     async fn until_listening(&self) -> Result<()> {
@@ -72,4 +168,35 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+/// `sha256:` and the digest of some bytes.
+fn digest(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    let hex: Vec<String> = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{}", hex.concat())
+}
+
+/// A zip archive of stored files. Readers that check sums are not satisfied.
+pub fn zip(files: &[(&str, &str)]) -> Vec<u8> {
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    let word = |value: usize| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();
+    let half = |value: usize| u16::try_from(value).unwrap_or(u16::MAX).to_le_bytes();
+    for (name, text) in files {
+        let local = out.len();
+        let sizes = [word(text.len()), word(text.len())].concat();
+        out.extend([b"PK\x03\x04".as_slice(), &[0; 14], &sizes].concat());
+        out.extend([half(name.len()), half(0)].concat());
+        out.extend([name.as_bytes(), text.as_bytes()].concat());
+        directory.extend([b"PK\x01\x02".as_slice(), &[0; 16], &sizes].concat());
+        directory.extend([half(name.len()).as_slice(), &[0; 12], &word(local)].concat());
+        directory.extend(name.as_bytes());
+    }
+    let (start, length) = (out.len(), directory.len());
+    out.extend(directory);
+    out.extend([b"PK\x05\x06".as_slice(), &[0; 4]].concat());
+    out.extend([half(files.len()), half(files.len())].concat());
+    out.extend([word(length), word(start)].concat());
+    out.extend(half(0));
+    out
 }

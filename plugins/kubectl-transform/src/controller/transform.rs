@@ -28,7 +28,7 @@ use pequod_apply::{PlanRequest, Publication, plan, publish};
 use pequod_kube::events::Events;
 use pequod_kube::retry::Backoff;
 use pequod_kube::{ApiError, Cluster, ConnectError};
-use pequod_modules::Programs;
+use pequod_modules::{Programs, Remote, Sources};
 use pequod_render::{Context, Rendered};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -67,6 +67,7 @@ struct Shared {
     events: Events,
     metrics: Metrics,
     programs: Arc<Programs>,
+    remote: Remote,
     facts: Facts,
     known: Known,
     failures: Mutex<HashMap<String, u32>>,
@@ -86,6 +87,8 @@ pub async fn run(cluster: Cluster, events: Events, metrics: Metrics, stop: Cance
         events,
         metrics,
         programs: Arc::default(),
+        remote: Remote::in_folder(std::env::temp_dir().join("pequod-modules"))
+            .with_registries(&crate::input::registries()),
         known: Known::default(),
         failures: Mutex::default(),
     });
@@ -255,21 +258,30 @@ impl Shared {
     ) -> Result<(Outcome, Option<ResourceGraph>), PassError> {
         let namespace = transform.namespace().unwrap_or_default();
         let client = self.client();
-        let module =
-            match pequod_modules::fetch(&transform.spec.cue_ref, &namespace, Some(&client)).await {
-                Ok(module) => module,
-                Err(problem) if problem.code == pequod_modules::codes::UNREACHABLE => {
-                    return Err(PassError::Module(problem.to_string()));
-                }
-                Err(problem) => {
-                    return Ok((
-                        Outcome::NoModule {
-                            problems: problem.into(),
-                        },
-                        graph,
-                    ));
-                }
-            };
+        // A pull secret is read with the rights of whom the Transform acts as: naming one gains nothing.
+        let account = &transform.spec.service_account_name;
+        let access = self.cluster.as_service_account(&namespace, account)?;
+        let sources = Sources {
+            client: Some(&client),
+            secrets: Some(access.client()),
+            remote: &self.remote,
+        };
+        let fetched = pequod_modules::fetch(&transform.spec.cue_ref, &namespace, &sources).await;
+        self.metrics.modules(self.remote.counts());
+        let module = match fetched {
+            Ok(module) => module,
+            Err(problem) if problem.code == pequod_modules::codes::UNREACHABLE => {
+                return Err(PassError::Module(problem.to_string()));
+            }
+            Err(problem) => {
+                return Ok((
+                    Outcome::NoModule {
+                        problems: problem.into(),
+                    },
+                    graph,
+                ));
+            }
+        };
         let facts = self.facts.get().await?;
         let context = Context::of(transform, &namespace, (*facts).clone());
         let basis = known::basis(transform, &module, &context);

@@ -44,7 +44,13 @@ async fn find(kubectl: &KubectlArgs, name: &str) -> Result<Module, Failure> {
             .or(cluster.as_ref().map(pequod_kube::Cluster::namespace))
             .unwrap_or("default");
         let client = cluster.as_ref().map(pequod_kube::Cluster::client);
-        return pequod_modules::fetch(reference, namespace, client)
+        let remote = input::remote();
+        let sources = pequod_modules::Sources {
+            client,
+            secrets: client,
+            remote: &remote,
+        };
+        return pequod_modules::fetch(reference, namespace, &sources)
             .await
             .map_err(|problem| input::module_failure(problem, &text.name));
     }

@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use super::{inline, sample};
 
 /// The control plane of this binary, with the definitions installed and one controller running.
-async fn cluster() -> &'static ControlPlane {
+pub(crate) async fn cluster() -> &'static ControlPlane {
     static CONTROLLER: OnceCell<Process> = OnceCell::const_new();
     let cluster = ControlPlane::shared().await;
     CONTROLLER
@@ -33,21 +33,26 @@ async fn cluster() -> &'static ControlPlane {
 }
 
 /// A namespace whose ServiceAccount `default` may do everything in it.
-async fn namespace(cluster: &ControlPlane, prefix: &str) -> String {
+pub(crate) async fn namespace(cluster: &ControlPlane, prefix: &str) -> String {
     let namespace = cluster.namespace(prefix).await;
     cluster.apply(&namespace, "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: edit}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}, subjects: [{kind: ServiceAccount, name: default}]}").await;
     namespace
 }
 
 #[track_caller]
-fn transform(cluster: &ControlPlane, namespace: &str, arguments: &[&str], stdin: &str) -> Output {
+pub(crate) fn transform(
+    cluster: &ControlPlane,
+    namespace: &str,
+    arguments: &[&str],
+    stdin: &str,
+) -> Output {
     let plugin = env!("CARGO_BIN_EXE_kubectl-transform").as_ref();
     let mut command: Command = cluster.command(plugin, "admin");
     command.args(arguments).args(["-n", namespace]);
     run(&mut command, stdin).unwrap()
 }
 
-fn condition(transform: &Transform, kind: &str) -> Option<(String, String)> {
+pub(crate) fn condition(transform: &Transform, kind: &str) -> Option<(String, String)> {
     let status = transform.status.as_ref()?;
     let found = status
         .conditions

@@ -10,6 +10,7 @@
 mod bad_input;
 mod lifecycle;
 mod reference;
+mod remote;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,7 +1,16 @@
 //! What a module is, seen from outside.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests: what fails here fails the test"
+)]
+
 use pequod_api::{CueRef, CueRefType};
-use pequod_modules::{MAX_BYTES, Module, codes, embedded, fetch};
+use pequod_modules::{MAX_BYTES, Module, Remote, Sources, codes, embedded, fetch};
+
+mod remote;
 
 fn reference(kind: CueRefType, reference: &str) -> CueRef {
     CueRef {
@@ -12,9 +21,19 @@ fn reference(kind: CueRefType, reference: &str) -> CueRef {
     }
 }
 
+/// No cluster, nothing kept.
+fn here() -> Sources<'static> {
+    static REMOTE: std::sync::LazyLock<Remote> = std::sync::LazyLock::new(Remote::default);
+    Sources {
+        client: None,
+        secrets: None,
+        remote: &REMOTE,
+    }
+}
+
 #[tokio::test]
 async fn inline_text_is_a_module_of_one_file() {
-    let module = fetch(&reference(CueRefType::Inline, "a: 1"), "shop", None)
+    let module = fetch(&reference(CueRefType::Inline, "a: 1"), "shop", &here())
         .await
         .unwrap();
     assert_eq!(module.package.files.len(), 1);
@@ -24,7 +43,7 @@ async fn inline_text_is_a_module_of_one_file() {
 #[tokio::test]
 async fn every_embedded_module_has_a_digest_and_says_what_it_is_for() {
     for one in embedded() {
-        let module = fetch(&reference(CueRefType::Embedded, one.name), "shop", None)
+        let module = fetch(&reference(CueRefType::Embedded, one.name), "shop", &here())
             .await
             .unwrap();
         assert_eq!(module, one.module().unwrap());
@@ -34,7 +53,7 @@ async fn every_embedded_module_has_a_digest_and_says_what_it_is_for() {
 
 #[tokio::test]
 async fn an_unknown_embedded_module_lists_the_known_ones() {
-    let error = fetch(&reference(CueRefType::Embedded, "web"), "shop", None)
+    let error = fetch(&reference(CueRefType::Embedded, "web"), "shop", &here())
         .await
         .unwrap_err();
     assert_eq!(error.code, codes::NOT_FOUND);
@@ -44,20 +63,36 @@ async fn an_unknown_embedded_module_lists_the_known_ones() {
     );
 }
 
-#[tokio::test]
-async fn registries_and_repositories_are_refused_with_a_way_out() {
-    for kind in [CueRefType::Oci, CueRefType::Git] {
-        let error = fetch(&reference(kind, "x"), "shop", None)
-            .await
-            .unwrap_err();
-        assert_eq!(error.code, codes::UNSUPPORTED);
-        assert!(error.hint.is_some());
-    }
+#[test]
+fn a_folder_of_a_module_has_its_packages() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(
+        "cue.mod/module.cue",
+        "module: \"a.com/m@v0\", language: version: \"v0.9.0\"",
+    );
+    write("lib/lib.cue", "package lib\nx: 1");
+    write(
+        "app/app.cue",
+        "package app\nimport \"a.com/m/lib\"\ny: lib.x",
+    );
+    let module = Module::from_directory(&folder.path().join("app")).unwrap();
+    assert!(module.compile().is_ok());
+    let before = module.digest;
+    write("lib/lib.cue", "package lib\nx: 2");
+    let after = Module::from_directory(&folder.path().join("app"))
+        .unwrap()
+        .digest;
+    assert_ne!(before, after);
 }
 
 #[tokio::test]
 async fn a_config_map_needs_a_cluster() {
-    let error = fetch(&reference(CueRefType::Configmap, "m"), "shop", None)
+    let error = fetch(&reference(CueRefType::Configmap, "m"), "shop", &here())
         .await
         .unwrap_err();
     assert_eq!(error.code, codes::NEEDS_CLUSTER);
@@ -68,7 +103,7 @@ async fn a_path_that_means_nothing_is_refused() {
     let mut wrong = reference(CueRefType::Inline, "a: 1");
     wrong.path = Some("sub".into());
     assert_eq!(
-        fetch(&wrong, "shop", None).await.unwrap_err().code,
+        fetch(&wrong, "shop", &here()).await.unwrap_err().code,
         codes::REFERENCE
     );
 }
@@ -76,7 +111,7 @@ async fn a_path_that_means_nothing_is_refused() {
 #[tokio::test]
 async fn a_module_over_its_limit_is_refused() {
     let text = " ".repeat(MAX_BYTES) + "a: 1";
-    let error = fetch(&reference(CueRefType::Inline, &text), "shop", None)
+    let error = fetch(&reference(CueRefType::Inline, &text), "shop", &here())
         .await
         .unwrap_err();
     assert_eq!(error.code, codes::LIMIT);
