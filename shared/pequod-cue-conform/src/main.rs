@@ -11,7 +11,7 @@ use pequod_cue_conform::fuzz::robust::{self, Target};
 use pequod_cue_conform::fuzz::verdict::Verdict;
 use pequod_cue_conform::ledger::Ledger;
 use pequod_cue_conform::oracle::Oracle;
-use pequod_cue_conform::{fuzz, ledger, report, share, suite, worker};
+use pequod_cue_conform::{fuzz, ledger, page, report, share, suite, worker};
 use pequod_diag::Exit;
 
 /// Compares our CUE evaluator with the reference implementation on its own test archives.
@@ -189,9 +189,9 @@ fn record(name: &str, outcome: &str) -> io::Result<()> {
     };
     ledger.runs.insert(name.to_owned(), outcome);
     fs::write(&path, ledger.to_text())?;
-    let page = path.with_file_name("cue-conformance.md");
-    let text = report::with_runs(&fs::read_to_string(&page)?, &ledger.runs);
-    fs::write(page, text)
+    let file = path.with_file_name("cue-conformance.md");
+    let text = report::with_runs(&fs::read_to_string(&file)?, &ledger.runs);
+    page::write(&file, "", &text)
 }
 
 /// What this process and its children took; none where the system does not say.
@@ -240,8 +240,8 @@ fn compare(options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {
     if options.write {
         let ledger = ledger.with(&sums);
         fs::write(&path, ledger.to_text())?;
-        let page = report::with_runs(&report::page(&table), &ledger.runs);
-        fs::write(path.with_file_name("cue-conformance.md"), page)?;
+        let text = report::with_runs(&report::page(&table), &ledger.runs);
+        page::write(&path.with_file_name("cue-conformance.md"), "", &text)?;
         fs::write(
             share::file(),
             share::to_text(&share::counts(&share::module()?)?),

@@ -1,11 +1,14 @@
 //! Our answers: the one place that knows our evaluator's interface.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use pequod_cue::inspect::{DumpNode, FaultCode};
-use pequod_cue::{Budget, Inputs, Package, Program, SourceFile, codes};
+use pequod_cue::{Budget, Inputs, Package, Program, codes};
+use pequod_cue_load::{Failed, MemoryFiles, Request, load};
 use pequod_cue_syntax::{FileId, parse_file};
-use pequod_diag::Diagnostics;
+use pequod_diag::{Diagnostic, Diagnostics};
 use serde_json::value::RawValue;
 
 use crate::node::{Judged, Node, Outcome, Poison};
@@ -64,19 +67,17 @@ fn judge(name: &str, text: &str) -> Judged {
     }
 }
 
-/// The files at the archive's top level are one package.
+/// The files at the archive's top level are one package; what it imports are folders of the archive.
 fn evaluated(archive: &Archive) -> Outcome {
-    let top_level = archive.sources().filter(|file| {
-        let name = &file.name;
-        !name.contains('/') && !name.ends_with("_test.cue") && !name.ends_with("_tool.cue")
-    });
-    let files = top_level
-        .map(|file| SourceFile {
-            name: file.name.clone(),
-            text: file.data.as_str().into(),
+    let arguments = archive
+        .sources()
+        .map(|file| &file.name)
+        .filter(|name| {
+            !name.contains('/') && !name.ends_with("_test.cue") && !name.ends_with("_tool.cue")
         })
+        .cloned()
         .collect();
-    let evaluation = Program::compile(&Package { files })
+    let evaluation = program(archive, arguments)
         .and_then(|program| program.evaluate(&Inputs::new(), &Budget::default()));
     match evaluation {
         Ok(mut evaluation) => {
@@ -88,6 +89,45 @@ fn evaluated(archive: &Archive) -> Outcome {
         }
         Err(errors) => refused(&errors),
     }
+}
+
+/// The package of these files with everything it imports.
+fn program(archive: &Archive, arguments: Vec<String>) -> Result<Program, Diagnostics> {
+    let files = archive
+        .files
+        .iter()
+        .map(|file| (file.name.clone(), Arc::from(file.data.as_bytes())))
+        .collect();
+    let loaded = load(&Request {
+        files: Arc::new(MemoryFiles {
+            origin: String::new(),
+            files,
+        }),
+        folder: String::new(),
+        arguments,
+        tags: Vec::new(),
+        variables: None,
+        modules: &BTreeMap::new(),
+        stdin: None,
+    });
+    let mut loaded = loaded.map_err(|failed| match failed {
+        Failed::Problems(problems) => problems,
+        Failed::Missing(modules) => Diagnostics(
+            modules
+                .iter()
+                .map(|module| {
+                    Diagnostic::error(
+                        codes::REFERENCE,
+                        format!("module {module} is not in the archive"),
+                    )
+                })
+                .collect(),
+        ),
+    })?;
+    let Some(instance) = loaded.instances.pop() else {
+        return Program::compile(&Package { files: Vec::new() });
+    };
+    Program::compile_units(&loaded.units(instance.unit), &[], loaded.sources)
 }
 
 fn refused(errors: &Diagnostics) -> Outcome {

@@ -14,6 +14,16 @@ pub(crate) const SUITES: &[Suite] = &[
         run: cue,
     },
     Suite {
+        name: "cue-scripts",
+        about: "the official CUE's command scripts that need only eval, export or vet, with kubectl transform cue",
+        run: cue_scripts,
+    },
+    Suite {
+        name: "cue-layout",
+        about: "files of the official CUE's archives, laid out by both",
+        run: cue_layout,
+    },
+    Suite {
         name: "storage",
         about: "what kubectl storage confirms, against worlds in which the truth is known",
         run: |arguments| storage(&[], arguments),
@@ -54,6 +64,56 @@ fn cue(arguments: &[String]) -> Result<Vec<Figure>> {
     Ok(vec![Figure {
         name: "fellBack".to_owned(),
         value: fell_back,
+    }])
+}
+
+/// Builds the command and runs the reference's scripts with it.
+fn cue_scripts(arguments: &[String]) -> Result<Vec<Figure>> {
+    let cargo = || Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let built = cargo()
+        .args(["build", "--quiet", "--package", "kubectl-transform"])
+        .current_dir(workspace_root())
+        .status()
+        .map_err(Error::while_doing("could not run cargo"))?;
+    if !built.success() {
+        return Err(Error::new("kubectl-transform does not build"));
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace_root().join("target"), std::path::PathBuf::from);
+    let status = cargo()
+        .args([
+            "run",
+            "--quiet",
+            "--package",
+            "pequod-cue-conform",
+            "--bin",
+            "cue-scripts",
+            "--",
+        ])
+        .arg("--program")
+        .arg(target.join("debug/kubectl-transform"))
+        .args(arguments)
+        .current_dir(workspace_root())
+        .status()
+        .map_err(Error::while_doing("could not run cargo"))?;
+    Ok(vec![Figure {
+        name: "fellBack".to_owned(),
+        value: if status.success() { 0.0 } else { 1.0 },
+    }])
+}
+
+/// Lays out the reference's sources with both sides.
+fn cue_layout(arguments: &[String]) -> Result<Vec<Figure>> {
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["run", "--quiet", "--package", "pequod-cue-conform"])
+        .args(["--bin", "cue-layout", "--"])
+        .args(arguments)
+        .current_dir(workspace_root())
+        .status()
+        .map_err(Error::while_doing("could not run cargo"))?;
+    Ok(vec![Figure {
+        name: "fellBack".to_owned(),
+        value: if status.success() { 0.0 } else { 1.0 },
     }])
 }
 
