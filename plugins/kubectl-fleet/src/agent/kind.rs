@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | listing | the whole collection was read: what the store has beyond it is deleted → watching |
 //! | listing | an error: kept as it was, after a pause → listing |
-//! | watching | the server ends the watch: from the last resource version → watching |
+//! | watching | the server ends the watch: from the last resource version, if that succeeds at once → watching |
 //! | watching | 410, or an error: → listing |
 //! | any | the kind left, or the agent ends |
 //!
@@ -88,6 +88,8 @@ const WATCH_SECONDS: u64 = 280;
 /// How long a watch may be silent. A server sends a bookmark about once a minute, so a longer silence is a connection
 /// that died without a word; asking again from the last resource version costs next to nothing.
 const SILENCE: Duration = Duration::from_secs(75);
+/// For how long there may be no watch before what is claimed ends.
+const BLIND: Duration = Duration::from_millis(500);
 /// How many objects a page has.
 const PAGE: usize = 500;
 
@@ -279,7 +281,17 @@ impl KindTask {
         let path = self.address(&format!(
             "watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={version}"
         ));
-        let mut lines = raw::lines(&self.client, &path, TABLE).await?;
+        // Between two watches nothing is seen. What comes to more than a moment ends what is claimed: it is read anew,
+        // since the end of a list is marked, and the end of what a watch makes good is not.
+        let blind = |why: &str| RawError::Connection {
+            path: path.split('?').next().unwrap_or(&path).to_owned(),
+            why: why.to_owned(),
+        };
+        let answer = raw::lines(&self.client, &path, TABLE);
+        let Ok(answer) = tokio::time::timeout(BLIND, answer).await else {
+            return Err(blind("the next watch did not begin at once").into());
+        };
+        let mut lines = answer?;
         let mut columns = Vec::new();
         let began = tokio::time::Instant::now();
         while let Some(event) = lines.next(SILENCE).await? {
@@ -307,7 +319,7 @@ impl KindTask {
         }
         // A server that ends every watch at once must not be asked in a circle.
         if began.elapsed() < Duration::from_secs(1) {
-            tokio::time::sleep(pause(self.options.patience, 1, false)).await;
+            return Err(blind("the watch ended as soon as it had begun").into());
         }
         Ok(())
     }

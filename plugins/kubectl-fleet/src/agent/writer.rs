@@ -23,8 +23,9 @@ use crate::freshness::{ClusterState, KindState, Phase, UNSETTLED};
 use crate::metrics::Metrics;
 use crate::store::{Change, Store, StoreError};
 
-/// What a watch may lag behind the API server's own answer to a write: nothing younger is claimed to be known.
-const WATCH_LAG_SECONDS: i64 = 1;
+/// What a watch may lag behind the API server's own answer to a write: nothing younger is claimed to be known. It covers
+/// the moment between two watches.
+const WATCH_LAG_SECONDS: i64 = 2;
 
 /// What could be said at a moment, if everything seen until then were written.
 #[derive(Debug, Clone, Default)]
