@@ -257,8 +257,14 @@ impl Live {
         match event {
             Event::Apply(object) | Event::InitApply(object) => {
                 let object = plain(object);
+                let before = object::reference(&object).and_then(|target| self.get(&key(&target)));
                 if self.put(object.clone()) {
                     self.wake(&object);
+                    // Whoever lost it by a changed or missing mark has to hear of it too.
+                    if let Some(before) = before.filter(|old| Owner::of(old) != Owner::of(&object))
+                    {
+                        self.wake(&before);
+                    }
                 }
             }
             Event::Delete(object) => {
@@ -376,6 +382,31 @@ mod tests {
             live.get(&key).is_some(),
             "an older end is of an older object"
         );
+    }
+
+    #[tokio::test]
+    async fn a_graph_is_woken_when_an_object_loses_its_mark() {
+        let live = Live::default();
+        let watch_key = WatchKey {
+            mark: "shop".into(),
+            account: "default".into(),
+            group: String::new(),
+            kind: "Secret".into(),
+            namespace: Some("shop".into()),
+        };
+        let mut marked = object("1");
+        Owner {
+            namespace: "shop".into(),
+            name: "web".into(),
+        }
+        .mark(&mut marked, "n");
+        live.put(marked);
+        let (tell, _progress) = channel::channel(Progress::Synced);
+        let changed = Event::Apply(serde_json::from_value(object("2")).unwrap());
+        let kind = ("v1".to_owned(), "Secret".to_owned());
+        live.take(&watch_key, &kind, changed, &mut 0, &tell);
+        let mut woken = std::pin::pin!(live.woken());
+        assert_eq!(woken.next().await.unwrap().name, "web");
     }
 
     #[tokio::test]
