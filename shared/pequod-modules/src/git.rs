@@ -11,13 +11,17 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 use crate::oci::{Credentials, is_loopback};
 use crate::zip::is_plain;
 
 /// The most that one answer of the program may hold.
-const MAX_ARCHIVE: usize = 256 << 20;
+const MAX_ARCHIVE: usize = 64 << 20;
+
+/// The most that is kept of what it says in words.
+const MAX_WORDS: usize = 64 << 10;
 
 /// Where a module is: `https://host/repo.git?ref=v1.2.0`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,6 +214,8 @@ impl Git<'_> {
             .env("GIT_ASKPASS", "true")
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true);
         if let Some(header) = self.authorization() {
             // In the environment: arguments can be read by everybody on the machine. And to no other host than the
@@ -221,18 +227,23 @@ impl Git<'_> {
                 .env("GIT_CONFIG_KEY_1", "http.followRedirects")
                 .env("GIT_CONFIG_VALUE_1", "false");
         }
-        let output = command.output().await.map_err(|error| {
+        let broken = |error: std::io::Error| {
             GitError::Unreachable(format!("the program git cannot be run: {error}"))
-        })?;
-        if output.status.success() {
-            if output.stdout.len() > MAX_ARCHIVE {
-                return Err(GitError::Limit(format!(
-                    "it holds more than {MAX_ARCHIVE} bytes"
-                )));
-            }
-            return Ok(output.stdout);
+        };
+        let mut child = command.spawn().map_err(broken)?;
+        // No more is read than may be kept: a small repository can unpack to more than the machine has.
+        let out = bounded(child.stdout.take(), MAX_ARCHIVE);
+        let err = bounded(child.stderr.take(), MAX_WORDS);
+        let (out, err) = tokio::try_join!(out, err).map_err(broken)?;
+        if out.len() > MAX_ARCHIVE {
+            return Err(GitError::Limit(format!(
+                "it holds more than {MAX_ARCHIVE} bytes"
+            )));
         }
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if child.wait().await.map_err(broken)?.success() {
+            return Ok(out);
+        }
+        let said = String::from_utf8_lossy(&err).into_owned();
         let line = said
             .lines()
             .rev()
@@ -251,6 +262,18 @@ impl Git<'_> {
             base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
         Some(format!("Authorization: Basic {encoded}"))
     }
+}
+
+/// What a pipe brings, but no more than one byte over the limit; of what a program says beyond it nothing is kept.
+async fn bounded(
+    pipe: Option<impl tokio::io::AsyncRead + Unpin>,
+    limit: usize,
+) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.take(limit as u64 + 1).read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
 }
 
 fn kind_of(said: &str, line: String) -> GitError {
