@@ -179,3 +179,22 @@ fn webhooks(stream: &str) -> BTreeMap<String, Value> {
         })
         .collect()
 }
+
+#[test]
+fn the_image_has_every_program_that_a_chart_starts() {
+    let root = pequod_testkit::workspace_root();
+    let image = std::fs::read_to_string(root.join("Containerfile")).unwrap();
+    let mut started = 0;
+    for template in std::fs::read_dir(root.join("charts/pequod/templates")).unwrap() {
+        let text = std::fs::read_to_string(template.unwrap().path()).unwrap();
+        for rest in text.split("/usr/local/bin/").skip(1) {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+            let program = &rest[..end.unwrap_or(rest.len())];
+            for part in ["--bin ", "target/release/"] {
+                assert!(image.contains(&format!("{part}{program}")), "{program}");
+            }
+            started += 1;
+        }
+    }
+    assert!(started >= 5, "only {started} programs are started");
+}
