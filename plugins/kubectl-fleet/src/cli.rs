@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use clap_complete::Shell;
-use pequod_cli::{KubectlArgs, OutputArgs};
+use pequod_cli::{CompletionArgs, KubectlArgs, OutputArgs};
 
 /// Every object of every cluster, found in one place.
 ///
@@ -512,12 +511,4 @@ pub struct LeaveArgs {
     /// Id of the cluster in the fleet
     #[arg(value_name = "ID")]
     pub id: String,
-}
-
-/// `completion`.
-#[derive(Debug, Args)]
-pub struct CompletionArgs {
-    /// The shell
-    #[arg(value_enum)]
-    pub shell: Shell,
 }

@@ -14,8 +14,7 @@ mod show;
 mod sync;
 mod watch;
 
-use clap::CommandFactory as _;
-use pequod_cli::{Exit, Failure, Format, Printer, completion};
+use pequod_cli::{Exit, Failure};
 
 use crate::cli::{Cli, TopVerb, Verb};
 
@@ -50,10 +49,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
             crate::mcp::serve(open(&store).await?.store).await?;
             Ok(Exit::Done)
         }
-        Verb::Completion(args) => {
-            Printer::new(Format::Table).data(&completion::script(args.shell, Cli::command()))?;
-            Ok(Exit::Done)
-        }
+        Verb::Completion(args) => args.run::<Cli>(),
     }
 }
 
