@@ -1,5 +1,6 @@
 //! The suites of `cargo xtask conformance`: long comparisons with a reference.
 
+use std::ffi::OsString;
 use std::process::Command;
 
 use pequod_testkit::{Error, Result, workspace_root};
@@ -45,34 +46,37 @@ pub(crate) const SUITES: &[Suite] = &[
     },
 ];
 
-/// The program of `pequod-cue-conform` measures; it starts itself again for each archive, so it is a process of its own.
-fn cue(arguments: &[String]) -> Result<Vec<Figure>> {
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "run",
-            "--quiet",
-            "--release",
-            "--package",
-            "pequod-cue-conform",
-            "--",
-        ])
+/// A program of `pequod-cue-conform` measures and says by its exit code whether something fell back; it starts itself
+/// again for each archive, so it is a process of its own.
+fn cue_conform(flags: &[&str], arguments: &[OsString]) -> Result<Vec<Figure>> {
+    let status = cargo()
+        .args(["run", "--quiet", "--package", "pequod-cue-conform"])
+        .args(flags)
+        .arg("--")
         .args(arguments)
-        .current_dir(workspace_root())
         .status()
         .map_err(Error::while_doing("could not run cargo"))?;
-    let fell_back = if status.success() { 0.0 } else { 1.0 };
     Ok(vec![Figure {
         name: "fellBack".to_owned(),
-        value: fell_back,
+        value: if status.success() { 0.0 } else { 1.0 },
     }])
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace_root());
+    command
+}
+
+fn cue(arguments: &[String]) -> Result<Vec<Figure>> {
+    let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+    cue_conform(&["--bin", "pequod-cue-conform", "--release"], &arguments)
 }
 
 /// Builds the command and runs the reference's scripts with it.
 fn cue_scripts(arguments: &[String]) -> Result<Vec<Figure>> {
-    let cargo = || Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let built = cargo()
         .args(["build", "--quiet", "--package", "kubectl-transform"])
-        .current_dir(workspace_root())
         .status()
         .map_err(Error::while_doing("could not run cargo"))?;
     if !built.success() {
@@ -80,47 +84,24 @@ fn cue_scripts(arguments: &[String]) -> Result<Vec<Figure>> {
     }
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| workspace_root().join("target"), std::path::PathBuf::from);
-    let status = cargo()
-        .args([
-            "run",
-            "--quiet",
-            "--package",
-            "pequod-cue-conform",
-            "--bin",
-            "cue-scripts",
-            "--",
-        ])
-        .arg("--program")
-        .arg(target.join("debug/kubectl-transform"))
-        .args(arguments)
-        .current_dir(workspace_root())
-        .status()
-        .map_err(Error::while_doing("could not run cargo"))?;
-    Ok(vec![Figure {
-        name: "fellBack".to_owned(),
-        value: if status.success() { 0.0 } else { 1.0 },
-    }])
+    let mut all = vec![
+        "--program".into(),
+        target.join("debug/kubectl-transform").into_os_string(),
+    ];
+    all.extend(arguments.iter().map(OsString::from));
+    cue_conform(&["--bin", "cue-scripts"], &all)
 }
 
 /// Lays out the reference's sources with both sides.
 fn cue_layout(arguments: &[String]) -> Result<Vec<Figure>> {
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["run", "--quiet", "--package", "pequod-cue-conform"])
-        .args(["--bin", "cue-layout", "--"])
-        .args(arguments)
-        .current_dir(workspace_root())
-        .status()
-        .map_err(Error::while_doing("could not run cargo"))?;
-    Ok(vec![Figure {
-        name: "fellBack".to_owned(),
-        value: if status.success() { 0.0 } else { 1.0 },
-    }])
+    let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+    cue_conform(&["--bin", "cue-layout"], &arguments)
 }
 
 /// A program of `storage-conformance` measures; its last but one kind of line is
 /// `figures: name=value …`. Its arguments are its own.
 fn storage(which: &[&str], arguments: &[String]) -> Result<Vec<Figure>> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let output = cargo()
         .args([
             "run",
             "--quiet",
@@ -131,7 +112,6 @@ fn storage(which: &[&str], arguments: &[String]) -> Result<Vec<Figure>> {
         .args(which)
         .arg("--")
         .args(arguments)
-        .current_dir(workspace_root())
         .stderr(std::process::Stdio::inherit())
         .output()
         .map_err(Error::while_doing("could not run cargo"))?;
@@ -186,11 +166,10 @@ fn mcp(_: &[String]) -> Result<Vec<Figure>> {
 
 /// Runs a test of kubectl-fleet, ignored ones too; its figures.
 fn fleet_test(name: &str, environment: &[(&str, String)]) -> Result<Vec<Figure>> {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = cargo();
     command
         .args(["test", "--quiet", "--package", "kubectl-fleet", "--test"])
         .args(["it", "--", "--nocapture", "--include-ignored", name])
-        .current_dir(workspace_root())
         .stderr(std::process::Stdio::inherit());
     for (key, value) in environment {
         command.env(key, value);
