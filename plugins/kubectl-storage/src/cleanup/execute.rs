@@ -55,6 +55,19 @@ pub trait Recheck {
     fn still(&self, item: &Item) -> impl Future<Output = Result<(), String>> + Send;
 }
 
+impl Work<'_> {
+    /// Writes into the log what becomes of an item, now and by this hand.
+    fn log(
+        &self,
+        audit: &mut Audit,
+        plan: &str,
+        item: &Item,
+        event: Event,
+    ) -> Result<(), AuditError> {
+        audit.append((self.now)(), self.actor, plan, &item.identity, event)
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -161,17 +174,10 @@ pub async fn apply<C: Change + Sync, R: Recheck>(
             item: item.id.clone(),
             why,
         })?;
-        let log = |audit: &mut Audit, event| {
-            audit.append(
-                (work.now)(),
-                work.actor,
-                &plan.digest,
-                &item.identity,
-                event,
-            )
-        };
-        log(
+        work.log(
             audit,
+            &plan.digest,
+            item,
             Event::Begun {
                 phase: plan.phase,
                 item: Box::new(item.clone()),
@@ -179,8 +185,10 @@ pub async fn apply<C: Change + Sync, R: Recheck>(
         )?;
         // Nothing of an item is touched unless all of it still is as it was planned.
         if let Err((step, why)) = precheck(appliance, item).await {
-            log(
+            work.log(
                 audit,
+                &plan.digest,
+                item,
                 Event::Failed {
                     step: step.clone(),
                     why: why.clone(),
@@ -211,7 +219,7 @@ pub async fn apply<C: Change + Sync, R: Recheck>(
                 }
             }
         }
-        log(audit, Event::Finished)?;
+        work.log(audit, &plan.digest, item, Event::Finished)?;
         outcome.items += 1;
     }
     Ok(outcome)
@@ -228,13 +236,7 @@ fn abandon(
         Phase::Quarantine => Event::Undone,
         Phase::Purge => Event::Left,
     };
-    audit.append(
-        (work.now)(),
-        work.actor,
-        &plan.digest,
-        &item.identity,
-        event,
-    )?;
+    work.log(audit, &plan.digest, item, event)?;
     Ok(true)
 }
 
@@ -316,15 +318,6 @@ async fn one<C: Change + Sync>(
     item: &Item,
     work: &Work<'_>,
 ) -> Result<Result<(), String>, AuditError> {
-    let log = |audit: &mut Audit, event| {
-        audit.append(
-            (work.now)(),
-            work.actor,
-            &plan.digest,
-            &item.identity,
-            event,
-        )
-    };
     let refused = match look(appliance, step).await {
         Ok(There::Before) => None,
         Ok(There::After) => Some("somebody has done it already".to_owned()),
@@ -336,10 +329,15 @@ async fn one<C: Change + Sync>(
             step: step.clone(),
             why: why.clone(),
         };
-        log(audit, event)?;
+        work.log(audit, &plan.digest, item, event)?;
         return Ok(Err(why));
     }
-    log(audit, Event::Intent { step: step.clone() })?;
+    work.log(
+        audit,
+        &plan.digest,
+        item,
+        Event::Intent { step: step.clone() },
+    )?;
     let event = match send(appliance, step).await {
         Ok(()) => Event::Done { step: step.clone() },
         Err(why) => Event::Failed {
@@ -351,7 +349,7 @@ async fn one<C: Change + Sync>(
         Event::Failed { why, .. } => Err(why.clone()),
         _ => Ok(()),
     };
-    log(audit, event)?;
+    work.log(audit, &plan.digest, item, event)?;
     Ok(result)
 }
 
@@ -440,11 +438,10 @@ async fn take_back<C: Change + Sync>(
         match look(appliance, &back).await {
             Ok(There::After) => {}
             Ok(There::Before) => {
-                audit.append(
-                    (work.now)(),
-                    work.actor,
+                work.log(
+                    audit,
                     plan,
-                    &item.identity,
+                    item,
                     Event::Failed {
                         step: step.clone(),
                         why: format!("taken back: {back}"),
@@ -453,26 +450,14 @@ async fn take_back<C: Change + Sync>(
                 if let Err(why) = send(appliance, &back).await {
                     return Ok(Err((back, why)));
                 }
-                audit.append(
-                    (work.now)(),
-                    work.actor,
-                    plan,
-                    &item.identity,
-                    Event::Done { step: back },
-                )?;
+                work.log(audit, plan, item, Event::Done { step: back })?;
                 calls += 1;
             }
             Ok(There::Moved(why)) => return Ok(Err((back, why))),
             Err(error) => return Ok(Err((back, error.reason))),
         }
     }
-    audit.append(
-        (work.now)(),
-        work.actor,
-        plan,
-        &item.identity,
-        Event::Undone,
-    )?;
+    work.log(audit, plan, item, Event::Undone)?;
     Ok(Ok(calls))
 }
 
