@@ -16,7 +16,7 @@ use kubectl_storage::{
     cleanup::{
         Audit, Change, Item, Phase, Plan, Recheck, Request, apply,
         audit::Standing,
-        execute::{Appliance, Work},
+        execute::{Appliance, Outcome, Stop, Work},
         plan::{self, Refusal},
         undo,
     },
@@ -276,15 +276,8 @@ impl Story {
         }
     }
 
-    fn carry_out(&mut self, plan: &Plan, faults: u64) -> Result<(), String> {
-        if !self.unmoved(plan)? {
-            self.tally.refused += 1;
-            return Ok(());
-        }
-        // Between the scan and the first call something may happen still.
-        if self.random.per_mille(150) {
-            self.meddle();
-        }
+    /// Carries a plan out as anna; `faults` of a thousand calls go wrong. The outer error is one of this program.
+    fn applied(&mut self, plan: &Plan, faults: u64) -> Result<Result<Outcome, Stop>, String> {
         let seed = self.random.below(u64::MAX);
         let appliances = self.appliances(seed, faults);
         let time = self.now;
@@ -298,8 +291,20 @@ impl Story {
             ledger: &self.ledger,
             now: self.now,
         };
-        let result =
-            now(apply(plan, &appliances, &mut self.audit, &work, &again)).ok_or("it waited")?;
+        now(apply(plan, &appliances, &mut self.audit, &work, &again))
+            .ok_or_else(|| "it waited".to_owned())
+    }
+
+    fn carry_out(&mut self, plan: &Plan, faults: u64) -> Result<(), String> {
+        if !self.unmoved(plan)? {
+            self.tally.refused += 1;
+            return Ok(());
+        }
+        // Between the scan and the first call something may happen still.
+        if self.random.per_mille(150) {
+            self.meddle();
+        }
+        let result = self.applied(plan, faults)?;
         match result {
             Ok(outcome) if plan.phase == Phase::Quarantine => {
                 self.tally.quarantined += outcome.items;
@@ -372,21 +377,7 @@ impl Story {
         if !self.unmoved(plan)? {
             return Err("nothing happened, and yet the plan has moved".to_owned());
         }
-        let seed = self.random.below(u64::MAX);
-        let appliances = self.appliances(seed, 60);
-        let time = self.now;
-        let work = Work {
-            actor: "anna",
-            now: &|| time,
-        };
-        let again = Again {
-            world: &self.world,
-            nas: &self.nas,
-            ledger: &self.ledger,
-            now: self.now,
-        };
-        let result =
-            now(apply(plan, &appliances, &mut self.audit, &work, &again)).ok_or("it waited")?;
+        let result = self.applied(plan, 60)?;
         match result {
             Ok(outcome) => self.tally.quarantined += outcome.items,
             Err(_) => self.tally.stopped += 1,
