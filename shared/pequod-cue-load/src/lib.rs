@@ -18,10 +18,12 @@
 //! | `package` | which files of a folder make a package |
 //! | `build`, `tag`, `embed` | the attributes `@if`, `@ignore`, `@tag`, `@embed` |
 //! | `data`, `json` | JSON, YAML and text as trees |
+//! | `archive` | the zip archive in which a module is published |
 //! | `loader` | all of it together |
 //!
 //! The rules are those of the reference, documented in its [modules reference](https://cuelang.org/docs/reference/modules/).
 
+pub mod archive;
 mod argument;
 mod build;
 mod data;

@@ -14,8 +14,9 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
+use pequod_cue_load::archive::is_plain;
+
 use crate::oci::{Credentials, is_loopback};
-use crate::zip::is_plain;
 
 /// The most that one answer of the program may hold.
 const MAX_ARCHIVE: usize = 64 << 20;

@@ -16,7 +16,6 @@ mod oci;
 mod registry;
 mod remote;
 mod store;
-mod zip;
 
 pub use cache::Programs;
 pub use embedded::{Embedded, embedded};

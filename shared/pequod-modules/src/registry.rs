@@ -9,11 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pequod_cue_load::{MemoryFiles, ModuleVersion, Opened};
+use pequod_cue_load::{MemoryFiles, ModuleVersion, Opened, archive};
 
 use crate::oci::{Credentials, OciClient, OciError, Reference};
 use crate::store::Store;
-use crate::zip;
 
 /// The most that a dependency may hold unpacked.
 const MAX_UNPACKED: usize = 128 << 20;
@@ -122,8 +121,8 @@ impl Registry {
             self.keep(module, &bytes);
             bytes
         };
-        let files =
-            zip::unpack(&packed, MAX_UNPACKED).map_err(|why| format!("module {module}: {why}"))?;
+        let files = archive::unpack(&packed, MAX_UNPACKED)
+            .map_err(|why| format!("module {module}: {why}"))?;
         Ok(MemoryFiles {
             origin: format!("{module}"),
             files,

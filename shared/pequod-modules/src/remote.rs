@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pequod_api::{CueRef, CueRefType};
+use pequod_cue_load::archive;
 use pequod_diag::{Diagnostic, Place};
 
 use crate::git::{self, GitError, GitReference};
 use crate::oci::{Credentials, OciClient, OciError, Reference};
 use crate::store::Store;
-use crate::{MAX_BYTES, Module, Registry, codes, zip};
+use crate::{MAX_BYTES, Module, Registry, codes};
 
 /// How long a tag or branch is believed to stand for the same.
 const BELIEVED: Duration = Duration::from_mins(1);
@@ -213,7 +214,7 @@ impl Remote {
         let kept = commit
             .as_ref()
             .and_then(|commit| self.store.get(&key(commit)))
-            .and_then(|packed| zip::unpack(&packed, MAX_BYTES).ok());
+            .and_then(|packed| archive::unpack(&packed, MAX_BYTES).ok());
         let files = if let Some(files) = kept {
             self.hits.fetch_add(1, Ordering::Relaxed);
             files
@@ -223,7 +224,12 @@ impl Remote {
                 .map_err(refused)?;
             self.fetched.fetch_add(1, Ordering::Relaxed);
             self.believe(&name, &checkout.commit);
-            let packed = zip::pack(&checkout.files);
+            let packed = archive::pack(
+                checkout
+                    .files
+                    .iter()
+                    .map(|(name, content)| (&**name, &**content)),
+            );
             self.store.put(&key(&checkout.commit), &packed);
             checkout.files
         };
@@ -258,7 +264,7 @@ fn unpacked(packed: &[u8]) -> Result<BTreeMap<String, Arc<[u8]>>, String> {
         return git::unpack_tar(flate2::read::GzDecoder::new(packed), MAX_BYTES)
             .map_err(|error| error.to_string());
     }
-    zip::unpack(packed, MAX_BYTES)
+    archive::unpack(packed, MAX_BYTES)
 }
 
 fn problem(code: pequod_diag::Code, message: String) -> Diagnostic {

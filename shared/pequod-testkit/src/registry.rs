@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pequod_cue_load::archive::pack;
 use sha2::{Digest as _, Sha256};
 
 use crate::{Error, Process, Result, Supervisor, Tools, ports};
@@ -91,7 +92,8 @@ impl Registry {
         tag: &str,
         files: &[(&str, &str)],
     ) -> Result<String> {
-        self.push(repository, tag, &zip(files)).await
+        let files = files.iter().map(|(name, text)| (*name, text.as_bytes()));
+        self.push(repository, tag, &pack(files)).await
     }
 
     /// Pushes an artifact whose only layer says that it is a zip archive.
@@ -175,28 +177,4 @@ fn digest(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
     let hex: Vec<String> = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{}", hex.concat())
-}
-
-/// A zip archive of stored files. Readers that check sums are not satisfied.
-pub fn zip(files: &[(&str, &str)]) -> Vec<u8> {
-    let (mut out, mut directory) = (Vec::new(), Vec::new());
-    let word = |value: usize| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();
-    let half = |value: usize| u16::try_from(value).unwrap_or(u16::MAX).to_le_bytes();
-    for (name, text) in files {
-        let local = out.len();
-        let sizes = [word(text.len()), word(text.len())].concat();
-        out.extend([b"PK\x03\x04".as_slice(), &[0; 14], &sizes].concat());
-        out.extend([half(name.len()), half(0)].concat());
-        out.extend([name.as_bytes(), text.as_bytes()].concat());
-        directory.extend([b"PK\x01\x02".as_slice(), &[0; 16], &sizes].concat());
-        directory.extend([half(name.len()).as_slice(), &[0; 12], &word(local)].concat());
-        directory.extend(name.as_bytes());
-    }
-    let (start, length) = (out.len(), directory.len());
-    out.extend(directory);
-    out.extend([b"PK\x05\x06".as_slice(), &[0; 4]].concat());
-    out.extend([half(files.len()), half(files.len())].concat());
-    out.extend([word(length), word(start)].concat());
-    out.extend(half(0));
-    out
 }

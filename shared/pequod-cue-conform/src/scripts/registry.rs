@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use pequod_cue_load::archive;
 use sha2::{Digest as _, Sha256};
 
 /// Contents by path: `/v2/NAME/manifests/TAG`, `/v2/NAME/blobs/DIGEST`.
@@ -53,7 +54,7 @@ pub(super) fn serve(folder: &Path, prefix: &str) -> io::Result<String> {
 fn add(contents: &mut Contents, repository: &str, tag: &str, folder: &Path) -> io::Result<()> {
     let mut files = Vec::new();
     gather(folder, "", &mut files)?;
-    let blob = pack(&files);
+    let blob = archive::pack(files.iter().map(|(name, content)| (&**name, &**content)));
     let digest = digest(&blob);
     let manifest = serde_json::json!({
         "schemaVersion": 2,
@@ -93,30 +94,6 @@ fn digest(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
     let hex: Vec<String> = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{}", hex.concat())
-}
-
-/// A zip archive of stored files.
-fn pack(files: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let (mut out, mut directory) = (Vec::new(), Vec::new());
-    let word = |value: usize| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();
-    let half = |value: usize| u16::try_from(value).unwrap_or(u16::MAX).to_le_bytes();
-    for (name, content) in files {
-        let local = out.len();
-        let sizes = [word(content.len()), word(content.len())].concat();
-        out.extend([b"PK\x03\x04".as_slice(), &[0; 14], &sizes].concat());
-        out.extend([half(name.len()), half(0)].concat());
-        out.extend([name.as_bytes(), content].concat());
-        directory.extend([b"PK\x01\x02".as_slice(), &[0; 16], &sizes].concat());
-        directory.extend([half(name.len()).as_slice(), &[0; 12], &word(local)].concat());
-        directory.extend(name.as_bytes());
-    }
-    let (start, length) = (out.len(), directory.len());
-    out.extend(directory);
-    out.extend([b"PK\x05\x06".as_slice(), &[0; 4]].concat());
-    out.extend([half(files.len()), half(files.len())].concat());
-    out.extend([word(length), word(start)].concat());
-    out.extend(half(0));
-    out
 }
 
 fn answer(stream: TcpStream, contents: &Contents) -> io::Result<()> {

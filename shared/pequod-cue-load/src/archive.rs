@@ -1,7 +1,8 @@
-//! Reading zip archives: what a CUE module is packed in.
+//! Zip archives: what a CUE module is packed in when it is published.
 //!
 //! Only what such archives use: entries that are stored or deflated, found by the directory at the end. Sizes are
-//! bounded before anything is unpacked, and again while it is.
+//! bounded before anything is unpacked, and again while it is; a name that stands there twice, or leads out of the
+//! module, is refused, where general readers take the last one or leave names to their callers.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -24,7 +25,11 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The files of an archive by path. Together they may hold `limit` bytes.
-pub(crate) fn unpack(bytes: &[u8], limit: usize) -> Result<BTreeMap<String, Arc<[u8]>>, Refused> {
+///
+/// # Errors
+///
+/// A sentence: the archive is broken, too large, packed in an unknown way, or names a file twice or outside of it.
+pub fn unpack(bytes: &[u8], limit: usize) -> Result<BTreeMap<String, Arc<[u8]>>, Refused> {
     let broken = || "the archive is broken".to_owned();
     // The end of the directory stands in the last 22 bytes, before a comment of at most 64 KiB.
     let from = bytes.len().saturating_sub(22 + 65_535);
@@ -102,12 +107,14 @@ pub(crate) fn unpack(bytes: &[u8], limit: usize) -> Result<BTreeMap<String, Arc<
 }
 
 /// An archive of stored files, for [`unpack`]: it has no checksums, whoever keeps it has better ones.
-pub(crate) fn pack(files: &BTreeMap<String, Arc<[u8]>>) -> Vec<u8> {
+pub fn pack<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> Vec<u8> {
     let (mut out, mut directory) = (Vec::new(), Vec::new());
+    let mut count = 0;
     // Larger ones are refused long before.
     let word = |value: usize| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();
     let half = |value: usize| u16::try_from(value).unwrap_or(u16::MAX).to_le_bytes();
     for (name, content) in files {
+        count += 1;
         let local = out.len();
         let sizes = [word(content.len()), word(content.len())].concat();
         out.extend([b"PK\x03\x04".as_slice(), &[0; 14], &sizes].concat());
@@ -120,14 +127,14 @@ pub(crate) fn pack(files: &BTreeMap<String, Arc<[u8]>>) -> Vec<u8> {
     let (start, length) = (out.len(), directory.len());
     out.extend(directory);
     out.extend([b"PK\x05\x06".as_slice(), &[0; 4]].concat());
-    out.extend([half(files.len()), half(files.len())].concat());
+    out.extend([half(count), half(count)].concat());
     out.extend([word(length), word(start)].concat());
     out.extend(half(0));
     out
 }
 
 /// Whether a path stays in the module.
-pub(crate) fn is_plain(path: &str) -> bool {
+pub fn is_plain(path: &str) -> bool {
     !path.is_empty()
         && !path.contains('\\')
         && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
@@ -138,11 +145,7 @@ mod tests {
     use super::*;
 
     fn pack(files: &[(&str, &str)]) -> Vec<u8> {
-        let files = files
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), Arc::from(text.as_bytes())))
-            .collect();
-        super::pack(&files)
+        super::pack(files.iter().map(|(name, text)| (*name, text.as_bytes())))
     }
 
     #[test]
@@ -157,6 +160,12 @@ mod tests {
         let error = unpack(&pack(&[("../a.cue", "a: 1")]), 100).unwrap_err();
         assert!(error.contains("../a.cue"), "{error}");
         assert!(unpack(&pack(&[("/a.cue", "")]), 100).is_err());
+    }
+
+    #[test]
+    fn a_name_that_stands_there_twice_is_refused() {
+        let error = unpack(&pack(&[("a.cue", "a: 1"), ("a.cue", "a: 2")]), 100).unwrap_err();
+        assert!(error.contains("\"a.cue\" twice"), "{error}");
     }
 
     #[test]
