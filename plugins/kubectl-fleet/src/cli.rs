@@ -259,7 +259,7 @@ pub struct AgentArgs {
     #[arg(long, env = "PEQUOD_LEASE_NAMESPACE", value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
     /// Name of this replica
-    #[arg(long, env = "POD_NAME", value_name = "NAME", default_value_t = format!("process-{}", std::process::id()))]
+    #[arg(long, env = "POD_NAME", value_name = "NAME", default_value_t = pequod_cli::replica::identity())]
     pub identity: String,
 }
 

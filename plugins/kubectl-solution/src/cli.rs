@@ -1,10 +1,8 @@
 //! The command line. Every field's comment is what `--help` and the reference say.
 
-use std::net::SocketAddr;
-
 use clap::{Args, Parser, Subcommand};
 use pequod_api::Solution;
-use pequod_cli::{CompletionArgs, KubectlArgs, OutputArgs, candidates};
+use pequod_cli::{CompletionArgs, KubectlArgs, OutputArgs, ReplicaArgs, candidates};
 
 /// An application as one object: what it consists of, how it stands, who changed it last.
 ///
@@ -93,38 +91,12 @@ pub struct TreeArgs {
 /// `controller`.
 #[derive(Debug, Clone, Args)]
 pub struct ControllerArgs {
-    /// Address of /healthz, /readyz and /metrics
-    #[arg(
-        long,
-        env = "PEQUOD_HEALTH_ADDRESS",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:8081"
-    )]
-    pub health_address: SocketAddr,
-    /// Namespace of the Lease by which one of several replicas works, and of the stamp keys
-    #[arg(
-        long,
-        env = "PEQUOD_LEASE_NAMESPACE",
-        value_name = "NAMESPACE",
-        default_value = "pequod-system"
-    )]
-    pub lease_namespace: String,
+    /// One of several replicas.
+    #[command(flatten)]
+    pub replica: ReplicaArgs,
     /// Name of the Secret with the keys of the webhook's stamps
     #[arg(long, value_name = "NAME", default_value = "pequod-stamp-keys")]
     pub stamp_secret: String,
-    /// Work without a Lease: only while nobody else does
-    #[arg(long, env = "PEQUOD_NO_LEADER_ELECTION")]
-    pub no_leader_election: bool,
-    /// Name of this replica
-    #[arg(long, env = "POD_NAME", value_name = "NAME", default_value_t = default_identity())]
-    pub identity: String,
-    /// What is logged, in the syntax of RUST_LOG
-    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
-    pub log: String,
-}
-
-fn default_identity() -> String {
-    format!("process-{}", std::process::id())
 }
 
 #[cfg(test)]

@@ -34,17 +34,17 @@ use crate::cli::ControllerArgs;
 
 /// Runs until a signal comes.
 pub async fn run(kubectl: &KubectlArgs, args: ControllerArgs) -> Result<Exit, Failure> {
-    log(LogFormat::Json, &args.log);
+    log(LogFormat::Json, &args.replica.log);
     let shutdown = shutdown_on_signal()?;
     let cluster = kubectl.connect().await?;
     let mut registry = Registry::default();
     let metrics = work::Metrics::register(&mut registry);
     let health = Health::new();
     let check = health.check("api-server");
-    let listener = TcpListener::bind(args.health_address)
+    let listener = TcpListener::bind(args.replica.health_address)
         .await
         .map_err(|error| {
-            let what = format!("cannot listen on {}", args.health_address);
+            let what = format!("cannot listen on {}", args.replica.health_address);
             Failure::input(Diagnostic::error(Code("controller/listen"), what).caused_by(&error))
         })?;
     let operations = pequod_server::operations(health, registry);
@@ -54,11 +54,11 @@ pub async fn run(kubectl: &KubectlArgs, args: ControllerArgs) -> Result<Exit, Fa
     let client = cluster.client().clone();
     let cluster_id = cluster_id(&client).await?;
     check.ready();
-    let election = (!args.no_leader_election).then(|| {
+    let election = (!args.replica.no_leader_election).then(|| {
         LeaderElection::new(
-            &args.lease_namespace,
+            &args.replica.lease_namespace,
             "pequod-solution-controller",
-            &args.identity,
+            &args.replica.identity,
         )
     });
     let controller = work::Controller {

@@ -2,12 +2,11 @@
 
 pub mod cue;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pequod_api::Transform;
-use pequod_cli::{CompletionArgs, KubectlArgs, OutputArgs, candidates};
+use pequod_cli::{CompletionArgs, KubectlArgs, OutputArgs, ReplicaArgs, candidates};
 
 /// A platform in CUE: one Transform in, a graph of Kubernetes objects out.
 ///
@@ -344,28 +343,9 @@ pub enum LogFormat {
 /// `controller`.
 #[derive(Debug, Clone, Args)]
 pub struct ControllerArgs {
-    /// Address of /healthz, /readyz and /metrics
-    #[arg(
-        long,
-        env = "PEQUOD_HEALTH_ADDRESS",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:8081"
-    )]
-    pub health_address: SocketAddr,
-    /// Namespace of the Lease by which one of several replicas works
-    #[arg(
-        long,
-        env = "PEQUOD_LEASE_NAMESPACE",
-        value_name = "NAMESPACE",
-        default_value = "pequod-system"
-    )]
-    pub lease_namespace: String,
-    /// Work without a Lease: only while nobody else does
-    #[arg(long, env = "PEQUOD_NO_LEADER_ELECTION")]
-    pub no_leader_election: bool,
-    /// Name of this replica
-    #[arg(long, env = "POD_NAME", value_name = "NAME", default_value_t = default_identity())]
-    pub identity: String,
+    /// One of several replicas.
+    #[command(flatten)]
+    pub replica: ReplicaArgs,
     /// How many objects of a graph are worked on at once
     #[arg(
         long,
@@ -383,13 +363,6 @@ pub struct ControllerArgs {
         value_name = "FORMAT"
     )]
     pub log_format: LogFormat,
-    /// What is logged: error, warn, info, debug, or a filter such as `kubectl_transform=debug,info`
-    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
-    pub log: String,
-}
-
-fn default_identity() -> String {
-    format!("process-{}", std::process::id())
 }
 
 /// `30s`, `5m`, `1h30m`, as kubectl writes times.

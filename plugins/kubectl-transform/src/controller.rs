@@ -31,7 +31,7 @@ pub async fn run(kubectl: &KubectlArgs, args: ControllerArgs) -> Result<Exit, Fa
         cli::LogFormat::Json => LogFormat::Json,
         cli::LogFormat::Text => LogFormat::Text,
     };
-    process::log(format, &args.log);
+    process::log(format, &args.replica.log);
     let cluster = kubectl.connect().await?;
     let shutdown =
         process::shutdown_on_signal().map_err(|error| cannot("listen for signals", &error))?;
@@ -40,14 +40,23 @@ pub async fn run(kubectl: &KubectlArgs, args: ControllerArgs) -> Result<Exit, Fa
     let metrics = metrics::Metrics::register(&mut registry);
     let health = Health::new();
     let working = health.check("controllers");
-    let listener = TcpListener::bind(args.health_address)
+    let listener = TcpListener::bind(args.replica.health_address)
         .await
-        .map_err(|error| cannot(&format!("listen on {}", args.health_address), &error))?;
+        .map_err(|error| {
+            cannot(
+                &format!("listen on {}", args.replica.health_address),
+                &error,
+            )
+        })?;
     let server = Server::plain(listener, Stopping::default());
     let serving = server.run(operations(health, registry), shutdown.clone());
     let serving = tokio::spawn(serving);
 
-    tracing::info!(url = cluster.url(), identity = args.identity, "connected");
+    tracing::info!(
+        url = cluster.url(),
+        identity = args.replica.identity,
+        "connected"
+    );
     let outcome = lead(&cluster, &args, &metrics, &working, &shutdown).await;
     shutdown.cancel();
     // The last answers are sent; a server that fails at its end has nobody left to tell.
@@ -68,16 +77,17 @@ async fn lead(
     working: &Check,
     shutdown: &CancellationToken,
 ) -> Result<Exit, Failure> {
-    if args.no_leader_election {
+    if args.replica.no_leader_election {
         work(cluster, args, metrics, working, shutdown).await;
         return Ok(Exit::Done);
     }
     // A replica that waits is ready to take over.
     working.ready();
-    let election = LeaderElection::new(&args.lease_namespace, LEASE, &args.identity);
+    let election =
+        LeaderElection::new(&args.replica.lease_namespace, LEASE, &args.replica.identity);
     tracing::info!(
         lease = LEASE,
-        namespace = args.lease_namespace,
+        namespace = args.replica.lease_namespace,
         "waiting for the lease"
     );
     let Some(leadership) = election.acquire(cluster.client().clone(), shutdown).await else {
@@ -109,7 +119,7 @@ async fn work(
         Events::new(
             cluster.client().clone(),
             controller,
-            Some(args.identity.clone()),
+            Some(args.replica.identity.clone()),
         )
     };
     let options = pequod_apply::Options {

@@ -9,6 +9,7 @@
 //! * [`run`]: the body of a plugin's `main`, including completion for a shell and for `kubectl`;
 //! * [`candidates`]: what is offered for an argument while it is typed;
 //! * [`CompletionArgs`]: the verb `completion`;
+//! * [`ReplicaArgs`]: what every controller takes;
 //! * [`documents`]: reading YAML and JSON from files and stdin, with positions in the errors;
 //! * [`sweep`]: the rules that every plugin's command line is tested against.
 //!
@@ -37,6 +38,7 @@ pub mod candidates;
 pub mod completion;
 pub mod documents;
 pub mod reference;
+pub mod replica;
 pub mod sweep;
 
 mod failure;
@@ -54,5 +56,6 @@ pub use kubectl::KubectlArgs;
 pub use pequod_diag::Exit;
 pub use printer::{Paint, Printer};
 pub use progress::Progress;
+pub use replica::ReplicaArgs;
 pub use run::run;
 pub use table::{Table, age};

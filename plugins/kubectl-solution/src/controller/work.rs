@@ -149,7 +149,7 @@ impl Controller {
             stop.clone(),
         ));
         tokio::spawn(follow_keys(
-            Api::namespaced(client(), &self.args.lease_namespace),
+            Api::namespaced(client(), &self.args.replica.lease_namespace),
             self.args.stamp_secret.clone(),
             events.clone(),
             stop.clone(),
