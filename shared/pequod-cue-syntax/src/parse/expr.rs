@@ -165,6 +165,20 @@ impl Parser<'_> {
     fn string(&mut self) -> Parsed<Expr> {
         let (token, span) = (self.token, self.span());
         let text = self.text(token);
+        if let Some(plain) = plain_text(text) {
+            self.advance()?;
+            // Labels come again and again; values rarely do.
+            let value = if self.at(Kind::Colon) {
+                self.name(plain)
+            } else {
+                plain.into()
+            };
+            return Ok(Expr::String(StringLit {
+                value,
+                quotes: token.quotes,
+                span,
+            }));
+        }
         let value = unquote(text).map_err(|error| invalid_string(token, &error.to_string()))?;
         self.advance()?;
         if text.trim_start_matches('#').starts_with('\'') {
@@ -408,6 +422,13 @@ fn first_piece(pieces: &[Token], first: Token) -> Token {
 
 fn is_plain_string(text: &str) -> bool {
     text.starts_with('"') && !text.starts_with("\"\"")
+}
+
+/// What a string literal stands for, if that is just what is written between two quotes.
+fn plain_text(literal: &str) -> Option<&str> {
+    let text = literal.strip_prefix('"')?.strip_suffix('"')?;
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | b'\n' | b'\r' | b'\0');
+    (!text.as_bytes().iter().any(special)).then_some(text)
 }
 
 fn invalid_string(token: Token, error: &str) -> SyntaxError {

@@ -115,6 +115,9 @@ impl Scanner<'_> {
         let mut may_close = at_line_start;
         let mut line_start = self.at;
         loop {
+            if !open.quotes.multiline {
+                self.skip_plain(open.quote);
+            }
             let here = self.at;
             let Some(c) = self.peek().filter(|&c| open.quotes.multiline || c != '\n') else {
                 return Err(self.error(open.start, "string literal not terminated"));
@@ -143,6 +146,15 @@ impl Scanner<'_> {
                 return Ok(Kind::Interpolation);
             }
         }
+    }
+
+    /// Goes to the next character within a line that is more than itself: a quote, a backslash, what must not occur.
+    fn skip_plain(&mut self, quote: u8) {
+        const BOM_BEGIN: u8 = 0xef;
+        let rest = &self.text.as_bytes()[self.at..];
+        let special =
+            |&byte: &u8| byte == quote || matches!(byte, b'\\' | b'\n' | b'\r' | b'\0' | BOM_BEGIN);
+        self.at += rest.iter().position(special).unwrap_or(rest.len());
     }
 
     /// Takes the rest of the closing quotes, if they stand here behind `first`.
