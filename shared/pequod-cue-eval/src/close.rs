@@ -19,6 +19,7 @@
 //! - Definitions close all levels, `close()` one.
 //! - Definitions, hidden fields and lets are always allowed.
 
+use std::mem::take;
 use std::sync::Arc;
 
 use pequod_cue_syntax::Pos;
@@ -107,6 +108,15 @@ pub struct RequirementSet {
     ignored: bool,
     removed: bool,
     conjunct_opened: bool,
+}
+
+/// What a node does to a requirement that it inherits.
+enum Effect {
+    Stays,
+    /// It holds no longer, but others may still ask for it.
+    Removed,
+    /// It is gone.
+    Dropped,
 }
 
 impl Session<'_> {
@@ -299,11 +309,15 @@ impl Session<'_> {
         {
             return;
         }
-        let base = self.requirement_sets(work);
-        if base.is_empty() {
+        let mut required = self.requirement_sets(work);
+        if required.is_empty() {
             return;
         }
-        let mut required = base;
+        for at in 0..required.len() {
+            if self.opened_by_parent(work, required[at].id, work) != 0 {
+                Arc::make_mut(&mut required)[at].removed = true;
+            }
+        }
         let mut worst = None;
         for at in 0..self[node].arcs().len() {
             let label = self[self[node].arcs()[at]].label;
@@ -313,11 +327,6 @@ impl Session<'_> {
             let Some(state) = self[arc].work.or(plain) else {
                 continue;
             };
-            for set in &mut required {
-                if self.opened_by_parent(work, set.id, work) != 0 {
-                    set.removed = true;
-                }
-            }
             if let Base::Value(Value::Fault(fault)) = self[arc].base
                 && !self[fault].close_check
             {
@@ -337,12 +346,9 @@ impl Session<'_> {
         }
     }
 
-    /// The ids that a field came by.
-    fn marks_of(&self, arc: NodeId) -> Vec<ConjunctMark> {
+    /// The ids that a field without a state came by.
+    fn plain_marks(&self, arc: NodeId) -> Vec<ConjunctMark> {
         let n = &self[arc];
-        if let Some(work) = n.work {
-            return self[work].marks.clone();
-        }
         let conjuncts = n.conjuncts.iter().filter(|_| n.plain);
         conjuncts
             .map(|c| ConjunctMark {
@@ -358,10 +364,18 @@ impl Session<'_> {
         if sets.iter().all(|set| set.ignored || set.removed) {
             return true;
         }
-        let marks = self.marks_of(arc);
-        (0..sets.len()).all(|at| {
+        let own = self[arc].work;
+        let marks = match own {
+            Some(work) => take(&mut self[work].marks),
+            None => self.plain_marks(arc),
+        };
+        let satisfied = (0..sets.len()).all(|at| {
             sets[at].ignored || sets[at].removed || self.satisfied(state, &marks, sets, at)
-        })
+        });
+        if let Some(work) = own {
+            self[work].marks = marks;
+        }
+        satisfied
     }
 
     /// Whether a field shows evidence for one requirement.
@@ -412,13 +426,11 @@ impl Session<'_> {
         if node == child {
             return true;
         }
-        let flat = match self[work].flat_replacements.take() {
-            Some(flat) => flat,
-            None => self.all_replacements(work),
-        };
-        let result = contains_by(&self.closings, &flat, node, child, child, 0);
-        self[work].flat_replacements = Some(flat);
-        result
+        if self[work].flat_replacements.is_none() {
+            self.all_replacements(work);
+        }
+        let flat = self[work].flat_replacements.as_deref().unwrap_or_default();
+        contains_by(&self.closings, flat, node, child, child, 0)
     }
 
     /// Works out what is required of a node's fields while those above it are there to ask.
@@ -450,24 +462,50 @@ impl Session<'_> {
         all
     }
 
-    /// What is required of the fields of a node.
-    fn requirement_sets(&mut self, work: WorkId) -> Vec<RequirementSet> {
+    /// What is required of the fields of a node. Most nodes add nothing, and share what is required of their parent.
+    fn requirement_sets(&mut self, work: WorkId) -> Arc<[RequirementSet]> {
         if let Some(sets) = &self[work].sets {
             return sets.clone();
         }
         let node = self[work].node;
         let up = self.state_above(node);
-        let mut sets = match up {
+        let inherited = match up {
             Some(up) if !self[work].drop_parent_sets => self.requirement_sets(up),
-            _ => Vec::new(),
+            _ => Arc::default(),
         };
+        let always_allowed =
+            self[node].label.is_always_allowed() && self[node].label != crate::kind::Label::NONE;
+        let mut sets = if self[work].requirements.is_empty()
+            && !always_allowed
+            && !inherited.iter().any(|set| set.once)
+        {
+            inherited
+        } else {
+            self.own_requirements(work, &inherited, always_allowed)
+        };
+        if !sets.is_empty() {
+            self.drop_opened(work, up, &mut sets);
+        }
+        self[work].sets = Some(sets.clone());
+        sets
+    }
+
+    /// What is required of a node's fields by what is required of its parent's and by its own references.
+    fn own_requirements(
+        &mut self,
+        work: WorkId,
+        inherited: &[RequirementSet],
+        always_allowed: bool,
+    ) -> Arc<[RequirementSet]> {
+        let mut sets = inherited.to_vec();
         for set in &mut sets {
             if set.once {
                 set.ignored = true;
             }
         }
         let inherited = sets.len();
-        for requirement in self[work].requirements.clone() {
+        for at in 0..self[work].requirements.len() {
+            let requirement = self[work].requirements[at];
             if requirement.ignore && requirement.kind == DefKind::Reference {
                 continue;
             }
@@ -501,54 +539,77 @@ impl Session<'_> {
                 }
             }
         }
-        if self[node].label.is_always_allowed() && self[node].label != crate::kind::Label::NONE {
-            let marks = self[work].marks.clone();
+        if always_allowed {
+            let marks = take(&mut self[work].marks);
             sets.retain(|set| {
                 marks
                     .iter()
                     .any(|mark| self.contains(work, set.id, mark.id))
             });
+            self[work].marks = marks;
         }
-        self.drop_opened(work, up, &mut sets);
-        self[work].sets = Some(sets.clone());
-        sets
+        sets.into()
     }
 
     /// Removes requirements that `_`, `...` or a validator took off.
-    fn drop_opened(&mut self, work: WorkId, up: Option<WorkId>, sets: &mut Vec<RequirementSet>) {
-        let marks = self[work].marks.clone();
-        sets.retain_mut(|set| {
-            let mut flags = Flags::NONE;
-            let mut any = false;
-            for mark in &marks {
-                if self.contains(work, set.id, mark.id) {
-                    any = true;
-                    let own = if mark.id < set.id {
-                        mark.flags.without(Flags::HAS_STRUCT)
-                    } else {
-                        mark.flags
-                    };
-                    flags = flags.or(own);
+    fn drop_opened(&mut self, work: WorkId, up: Option<WorkId>, sets: &mut Arc<[RequirementSet]>) {
+        let marks = take(&mut self[work].marks);
+        let mut dropped = false;
+        for at in 0..sets.len() {
+            let set = sets[at];
+            match self.effect_on(&marks, work, up, set) {
+                Effect::Stays => {}
+                Effect::Removed => Arc::make_mut(sets)[at].removed = true,
+                Effect::Dropped => {
+                    dropped = true;
+                    // No id: it is left out below.
+                    Arc::make_mut(sets)[at].id = 0;
                 }
             }
-            if (flags.has(Flags::HAS_TOP) && !flags.has(Flags::HAS_STRUCT))
-                || flags.has(Flags::OPEN_VALIDATOR)
-            {
-                return false;
+        }
+        if dropped {
+            *sets = sets.iter().copied().filter(|set| set.id != 0).collect();
+        }
+        self[work].marks = marks;
+    }
+
+    /// What a node's own conjuncts do to one requirement.
+    fn effect_on(
+        &mut self,
+        marks: &[ConjunctMark],
+        work: WorkId,
+        up: Option<WorkId>,
+        set: RequirementSet,
+    ) -> Effect {
+        let mut flags = Flags::NONE;
+        let mut any = false;
+        for mark in marks {
+            if self.contains(work, set.id, mark.id) {
+                any = true;
+                let own = if mark.id < set.id {
+                    mark.flags.without(Flags::HAS_STRUCT)
+                } else {
+                    mark.flags
+                };
+                flags = flags.or(own);
             }
-            if any && set.kind != DefKind::Struct {
-                return true;
+        }
+        if (flags.has(Flags::HAS_TOP) && !flags.has(Flags::HAS_STRUCT))
+            || flags.has(Flags::OPEN_VALIDATOR)
+        {
+            return Effect::Dropped;
+        }
+        if any && set.kind != DefKind::Struct {
+            return Effect::Stays;
+        }
+        let opener = up.map_or(0, |up| self.opened_by_parent(work, set.id, up));
+        if opener != 0 {
+            let from_opener = |s: &mut Self| marks.iter().any(|m| s.contains(work, opener, m.id));
+            if !any || (set.kind == DefKind::Struct && !from_opener(self)) {
+                return Effect::Removed;
             }
-            let opener = up.map_or(0, |up| self.opened_by_parent(work, set.id, up));
-            if opener != 0 {
-                let from_opener =
-                    |s: &mut Self| marks.iter().any(|m| s.contains(work, opener, m.id));
-                if !any || (set.kind == DefKind::Struct && !from_opener(self)) {
-                    set.removed = true;
-                }
-            }
-            true
-        });
+        }
+        Effect::Stays
     }
 
     /// The id of a conjunct with `...` that lies within a requirement; 0 is none.
@@ -564,12 +625,14 @@ impl Session<'_> {
 
     /// Adds what a dropped arm knew about closedness to the equal one that stays.
     pub(crate) fn merge_marks(&mut self, into: WorkId, from: WorkId) {
-        for mark in self[from].marks.clone() {
+        for at in 0..self[from].marks.len() {
+            let mark = self[from].marks[at];
             if !self[into].marks.iter().any(|m| m.id == mark.id) {
                 self[into].marks.push(mark);
             }
         }
-        for replacement in self[from].replacements.clone() {
+        for at in 0..self[from].replacements.len() {
+            let replacement = self[from].replacements[at];
             if !self[into].replacements.contains(&replacement) {
                 self[into].replacements.push(replacement);
                 self[into].flat_replacements = None;

@@ -11,6 +11,7 @@ impl Call<'_, '_> {
     /// The comparator is unified anew with every pair: its fields may be anything that leads from `x`
     /// and `y` to `less`.
     pub fn less(&mut self, comparator: Value, x: Value, y: Value) -> Run<Option<bool>> {
+        let retired = self.session.retired();
         let pair = self.new_struct(&[("x".into(), x), ("y".into(), y)]);
         let conjunct = |value| Conjunct {
             env: NO_ENV,
@@ -34,7 +35,11 @@ impl Call<'_, '_> {
             return Ok(None);
         }
         match self.concrete(Value::Node(less)) {
-            Some(Value::Bool(less)) => Ok(Some(less)),
+            Some(Value::Bool(less)) => {
+                // Pairs are many, and nobody asks for this one again.
+                self.session.forget(node, retired);
+                Ok(Some(less))
+            }
             _ => {
                 self.incomplete("less is no bool yet");
                 Ok(None)

@@ -47,13 +47,14 @@ impl Session<'_> {
             return Ok((id, false));
         }
         let node = self[work].node;
+        let (goal, here) = (self.underlying(arc), self.underlying(node));
         let mut chain_step = false;
         let mut next = id.refs;
         while next != 0 {
             let step = self.refs[next as usize];
             next = step.next;
-            if self.same_underlying(step.target, arc) {
-                if self.same_underlying(step.node, node) {
+            if self.underlying(step.target) == goal {
+                if self.underlying(step.node) == here {
                     return Ok((id, true));
                 }
                 if id.cycle == CycleKind::Optional && self[work].has_non_cyclic {
@@ -79,7 +80,7 @@ impl Session<'_> {
                 return Ok(self.mark_cyclic_path(work, arc, env, expr, id));
             }
             if step.expr == expr && self[arc].non_rooted {
-                if self.same_underlying(step.node, node) {
+                if self.underlying(step.node) == here {
                     if chain_step {
                         continue;
                     }
@@ -112,8 +113,8 @@ impl Session<'_> {
         }
         let step = Ref {
             expr,
-            target: self.underlying(arc),
-            node: self.underlying(node),
+            target: goal,
+            node: here,
             depth: self[work].depth,
             next: id.refs,
             first: if id.refs == 0 {
@@ -184,9 +185,10 @@ impl Session<'_> {
         if self.in_depth_cycle(arc) {
             return true;
         }
+        let goal = self.underlying(arc);
         let mut next = self[self[work].node].parent;
         while let Some(node) = next {
-            if self.same_underlying(node, arc) {
+            if self.underlying(node) == goal {
                 return true;
             }
             next = self[node].parent;

@@ -14,10 +14,12 @@ use std::mem::take;
 use std::sync::Arc;
 
 use pequod_cue_syntax::Pos;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
+use smallvec::SmallVec;
 
+use crate::fields::Fields;
 use crate::sched::{Cond, Kind as TaskKind, Mode, State};
-use crate::session::{Close, Conjunct, Elem, Overlay, Run, Session, Status};
+use crate::session::{Close, Conjunct, Elem, Node, Overlay, Run, Session, Status};
 use crate::value::{
     Arg, Base, Disjunction, DisjunctionId, EnvId, FaultCode, FaultId, NodeId, TaskId, Value, WorkId,
 };
@@ -51,7 +53,7 @@ impl DefaultMode {
     }
 
     /// Combined, where a side that lost all its defaults has no say.
-    fn and_unless(self, other: Self, drops_left: bool, drops_right: bool) -> Self {
+    pub(crate) fn and_unless(self, other: Self, drops_left: bool, drops_right: bool) -> Self {
         let left = if drops_left { Self::Maybe } else { self };
         let right = if drops_right { Self::Maybe } else { other };
         left.and(right)
@@ -98,6 +100,16 @@ impl Arm {
             passed_over: false,
         }
     }
+
+    /// What it says.
+    pub(crate) const fn elem(&self) -> Elem {
+        self.elem
+    }
+
+    /// Whether it is a default.
+    pub(crate) const fn mode(&self) -> DefaultMode {
+        self.mode
+    }
 }
 
 /// Arms that are left, none like another.
@@ -105,15 +117,83 @@ impl Arm {
 struct Left {
     arms: Vec<WorkId>,
     fields: Vec<Option<FieldsPrint>>,
+    /// Once they are many.
+    seen: Option<Prints>,
 }
 
-/// The names of a node's fields as numbers: arms are many, and most that differ differ here.
+impl Left {
+    /// How many are compared one by one.
+    const FEW: usize = 16;
+
+    fn add(&mut self, arm: WorkId, print: Option<FieldsPrint>) {
+        self.arms.push(arm);
+        self.fields.push(print);
+        match &mut self.seen {
+            Some(seen) => seen.add(print),
+            None if self.arms.len() > Self::FEW => {
+                let mut seen = Prints::default();
+                for print in &self.fields {
+                    seen.add(*print);
+                }
+                self.seen = Some(seen);
+            }
+            None => {}
+        }
+    }
+
+    /// Whether an arm cannot equal any of them.
+    fn all_differ(&self, print: FieldsPrint) -> bool {
+        self.seen
+            .as_ref()
+            .is_some_and(|seen| seen.all_differ(print))
+    }
+}
+
+/// The prints of arms, to tell at once that one is like none of them.
+#[derive(Default)]
+struct Prints {
+    /// Whether an arm without a print is among them.
+    any_without: bool,
+    /// Of all arms, the names of their fields.
+    names: FxHashSet<u64>,
+    /// Of unfinished arms, the same.
+    unfinished: FxHashSet<u64>,
+    /// Of finished arms, what they show.
+    visible: FxHashSet<u64>,
+}
+
+impl Prints {
+    fn add(&mut self, print: Option<FieldsPrint>) {
+        let Some(print) = print else {
+            self.any_without = true;
+            return;
+        };
+        self.names.insert(print.all);
+        if print.finished {
+            self.visible.insert(print.visible);
+        } else {
+            self.unfinished.insert(print.all);
+        }
+    }
+
+    /// Whether a node cannot equal any of them.
+    fn all_differ(&self, print: FieldsPrint) -> bool {
+        !self.any_without
+            && if print.finished {
+                !self.visible.contains(&print.visible) && !self.unfinished.contains(&print.all)
+            } else {
+                !self.names.contains(&print.all)
+            }
+    }
+}
+
+/// The names of a node's fields and its scalars as numbers: arms are many, and most that differ differ here.
 #[derive(Debug, Clone, Copy)]
 struct FieldsPrint {
     finished: bool,
     /// Of all fields.
     all: u64,
-    /// Of those that a finished node shows, with how they are there.
+    /// Of those that a finished node shows, with how they are there and what scalars they are.
     visible: u64,
 }
 
@@ -126,6 +206,13 @@ impl FieldsPrint {
             self.all != other.all
         }
     }
+}
+
+/// A number for something. Sums of these are compared, so it must not be linear in it, as the hash alone is.
+fn print_of(it: impl std::hash::Hash) -> u64 {
+    let hash = FxBuildHasher.hash_one(it);
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ (mixed >> 29)
 }
 
 /// How arms are looked at.
@@ -141,6 +228,12 @@ impl Session<'_> {
     pub(crate) fn perform_disjunctions(&mut self, work: WorkId) -> Run<Option<FaultId>> {
         let mut holes = take(&mut self[work].holes);
         let node = self[work].node;
+        if let Some(mode) = self.chosen_by_scalar(work, &holes) {
+            if self[work].default_mode == DefaultMode::Maybe {
+                self[work].default_mode = mode;
+            }
+            return Ok(None);
+        }
         if !self.init_arcs(node)? {
             return Ok(self.any_fault(work));
         }
@@ -518,9 +611,13 @@ impl Session<'_> {
 
     /// Adds an arm unless it equals one that is there.
     fn append_arm(&mut self, left: &mut Left, x: WorkId) -> Run<()> {
+        let fields = self.fields_print(x);
+        if fields.is_some_and(|print| left.all_differ(print)) {
+            left.add(x, fields);
+            return Ok(());
+        }
         let nv = self.deref(self[x].node);
         let value = self.arm_value(nv, x)?;
-        let fields = self.fields_print(x);
         for at in 0..left.arms.len() {
             let other = left.arms[at];
             if other == x {
@@ -560,8 +657,7 @@ impl Session<'_> {
                 return Ok(());
             }
         }
-        left.arms.push(x);
-        left.fields.push(fields);
+        left.add(x, fields);
         Ok(())
     }
 
@@ -578,14 +674,38 @@ impl Session<'_> {
         };
         for arc in self[node].arcs() {
             let n = &self[*arc];
-            let name = FxBuildHasher.hash_one(n.label);
+            let name = print_of(n.label);
             print.all = print.all.wrapping_add(name);
             if n.presence <= crate::kind::Presence::Optional {
-                let seen = FxBuildHasher.hash_one((n.label, n.presence));
+                let scalar = if print.finished {
+                    self.scalar_print(self[self.deref(*arc)].base)
+                } else {
+                    0
+                };
+                let seen = print_of((n.label, n.presence, scalar));
                 print.visible = print.visible.wrapping_add(seen);
             }
         }
+        if print.finished {
+            print.visible = print
+                .visible
+                .wrapping_add(self.scalar_print(self[node].base));
+        }
         Some(print)
+    }
+
+    /// A number that is the same for equal values; for all that are no scalars it is one.
+    fn scalar_print(&self, base: Base) -> u64 {
+        let number = match base {
+            Base::Value(Value::Null) => return 1,
+            Base::Value(Value::Bool(value)) => return 2 + u64::from(value),
+            Base::Value(Value::Str(sym)) => return print_of((4, sym)),
+            Base::Value(Value::Int(number)) => Some(number),
+            // The same number may be written in several ways.
+            Base::Value(Value::Num(id)) => self.nums[id.at()].decimal.to_i64(),
+            _ => return 0,
+        };
+        print_of((5, number))
     }
 
     fn arm_value(&mut self, node: NodeId, work: WorkId) -> Run<Base> {
@@ -604,9 +724,10 @@ impl Session<'_> {
             Some(copies) => (**copies).clone(),
             None => FxHashMap::default(),
         };
-        let mut fresh = FxHashMap::default();
-        let mut tasks = Vec::new();
         let node = self[p].node;
+        let mut fresh =
+            FxHashMap::with_capacity_and_hasher(self[node].arcs().len() + 1, FxBuildHasher);
+        let mut tasks = Vec::new();
         let copy = self.clone_node(node, &mut fresh, &mut tasks)?;
         // A copy of a copy stands for the first one, too.
         for target in map.values_mut() {
@@ -651,25 +772,34 @@ impl Session<'_> {
             return Ok(*copy);
         }
         self.step()?;
-        let mut node = self[x].clone();
-        let (arcs, patterns) = match node.fields.as_deref_mut() {
-            Some(fields) => {
-                fields.index.clear();
-                (take(&mut fields.arcs), take(&mut fields.patterns))
-            }
-            None => Default::default(),
+        let n = &self[x];
+        let state = n.work;
+        let stands_for = (state.is_some() || n.settled).then(|| n.underlying.unwrap_or(x));
+        // The arcs follow; what they were found by is made anew.
+        let fields = n.fields.as_deref().map(|fields| {
+            Box::new(Fields {
+                arcs: SmallVec::with_capacity(fields.arcs.len()),
+                shapes: SmallVec::from_slice(&fields.shapes),
+                ..Fields::default()
+            })
+        });
+        let node = Node {
+            fields,
+            conjuncts: SmallVec::from_slice(&n.conjuncts),
+            work: None,
+            settled: false,
+            underlying: stands_for,
+            ..*n
         };
-        let state = node.work.take();
-        let settled = take(&mut node.settled);
-        node.underlying = (state.is_some() || settled).then(|| self[x].underlying.unwrap_or(x));
         let v = self.new_node(node);
         map.insert(x, v);
-        for arc in arcs {
-            let copy = self.clone_node(arc, map, tasks)?;
+        for at in 0..self[x].arcs().len() {
+            let copy = self.clone_node(self[x].arcs()[at], map, tasks)?;
             self[copy].parent = Some(v);
             self.push_arc(v, copy);
         }
-        for mut pattern in patterns {
+        for at in 0..self[x].patterns().len() {
+            let mut pattern = self[x].patterns()[at];
             pattern.constraint = self.clone_node(pattern.constraint, map, tasks)?;
             self[v].fields_mut().patterns.push(pattern);
         }
@@ -682,26 +812,13 @@ impl Session<'_> {
 
     fn clone_work(&mut self, n: WorkId, node: NodeId, tasks: &mut Vec<TaskId>) -> WorkId {
         let d = self.new_work(node);
-        let mut copy = self[n].clone();
-        copy.node = node;
-        copy.frozen = Cond::NONE;
-        copy.blocking = Vec::new();
-        copy.parent_tasks = Vec::new();
-        copy.deferred = Vec::new();
-        copy.notify = Vec::new();
-        copy.cyclic = Vec::new();
-        copy.post_checks = Vec::new();
-        copy.disjuncts = Vec::new();
-        copy.tried = Vec::new();
-        copy.disjunct_faults = Vec::new();
-        copy.user_faults = Vec::new();
-        copy.has_disjunction = false;
-        copy.sets = None;
-        copy.parent = None;
-        copy.copies = None;
-        let old_tasks = take(&mut copy.tasks);
         self[n].blocking.clear();
-        for t in old_tasks {
+        let Ok([original, copy]) = self.works.get_disjoint_mut([n.at(), d.at()]) else {
+            return d;
+        };
+        original.copy_into(copy);
+        for at in 0..self[n].tasks.len() {
+            let t = self[n].tasks[at];
             let state = self[t].state;
             let run = match state {
                 State::Waiting | State::Ready => true,
@@ -721,10 +838,9 @@ impl Session<'_> {
                 task.state = State::Ready;
             }
             let id = self.new_task(task);
-            copy.tasks.push(id);
+            self[d].tasks.push(id);
             tasks.push(id);
         }
-        self[d] = copy;
         d
     }
 }

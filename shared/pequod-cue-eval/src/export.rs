@@ -214,6 +214,14 @@ impl Writer<'_> {
         let session = self.session;
         let node = session.with_default(node);
         let value = match session[node].base {
+            Base::Struct if session.is_in_order(node) => {
+                let present = |arc: &NodeId| {
+                    session[*arc].label.is_string() && session[*arc].presence == Presence::Member
+                };
+                let arcs = session[node].arcs().iter().copied().filter(present);
+                self.items(arcs, true, indent);
+                return;
+            }
             Base::Struct => {
                 let labels = session.known_order(node, &mut self.orders);
                 let present = |arc: &NodeId| session[*arc].presence == Presence::Member;
@@ -284,8 +292,14 @@ impl Writer<'_> {
 
     fn line(&mut self, indent: Option<usize>) {
         if let Some(indent) = indent {
+            const SPACES: &str = "                                ";
             self.out.push('\n');
-            self.out.extend(std::iter::repeat_n(' ', indent));
+            let mut rest = indent;
+            while rest > 0 {
+                let some = rest.min(SPACES.len());
+                self.out.push_str(&SPACES[..some]);
+                rest -= some;
+            }
         }
     }
 }

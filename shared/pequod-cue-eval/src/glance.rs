@@ -6,8 +6,10 @@
 //! incomplete, has its say in which defaults are left.
 
 use crate::conjunct::Content;
+use crate::disjunct::{DefaultMode, Hole};
 use crate::kind::{Kind, Presence};
 use crate::program::{Decl, Expr, StructId};
+use crate::sched::{Kind as TaskKind, State};
 use crate::session::{Elem, Session};
 use crate::value::{Base, NodeId, Value, WorkId};
 
@@ -35,6 +37,64 @@ impl Session<'_> {
             },
             _ => false,
         }
+    }
+
+    /// What a node's standing comes to if it is a scalar, nothing else is asked of it, and all its disjunctions are of
+    /// scalars and types: then a glance shows which arms hold, and none needs to be tried. None if that is not so, or no
+    /// arm is left.
+    pub(crate) fn chosen_by_scalar(&self, work: WorkId, holes: &[Hole]) -> Option<DefaultMode> {
+        let w = &self[work];
+        let n = &self[w.node];
+        let scalar = w.scalar?.value;
+        let alone = self.overlays.is_empty()
+            && self.errs.is_none()
+            && w.lower.is_none()
+            && w.upper.is_none()
+            && w.checks.is_empty()
+            && w.post_checks.is_empty()
+            && w.faults.is_none()
+            && w.default_asked.is_none()
+            && !w.is_shared
+            && !w.has_struct
+            && n.arcs().is_empty()
+            && n.patterns().is_empty()
+            && w.kind.meets(self.kind(scalar))
+            && !self.parent_task_active(work)
+            && w.tasks.iter().all(|task| {
+                self[*task].kind == TaskKind::Disjunctions || self[*task].state == State::Done
+            });
+        if !alone {
+            return None;
+        }
+        // As the product of all arms would find it, one disjunction after another.
+        let (mut own, mut latest) = (w.default_mode, w.orig_default_mode);
+        for hole in holes {
+            let mut first = None;
+            let mut has_default = false;
+            for arm in &hole.arms {
+                let holds = match self.content(arm.elem()) {
+                    Content::Value(Value::Type(kind), _) => kind.meets(self.kind(scalar)),
+                    Content::Value(value, _) if is_scalar(value) => {
+                        !self.scalars_contradict(value, scalar)
+                    }
+                    _ => return None,
+                };
+                if holds {
+                    first = first.or(Some(arm.mode()));
+                    has_default |= arm.mode() == DefaultMode::Is;
+                }
+            }
+            let first = first?;
+            let drops_left = own != DefaultMode::Is && latest != DefaultMode::Is;
+            // Arms that hold are equal: they become one, a default if one of them is.
+            own = if has_default {
+                own.and_unless(DefaultMode::Is, drops_left, false)
+            } else {
+                own.and_unless(first, drops_left, true)
+            };
+            latest = first;
+        }
+        Some(own)
     }
 
     /// Whether a field with a scalar has another scalar in a struct literal.

@@ -176,6 +176,35 @@ impl Session<'_> {
         self.sort_graph(&graph)
     }
 
+    /// Whether a struct's fields came in the order of output: one literal says it all, and brought all of them.
+    pub(crate) fn is_in_order(&self, node: NodeId) -> bool {
+        let n = &self[node];
+        if n.arcs().len() < 2 {
+            return true;
+        }
+        let [
+            Shape {
+                source: ShapeSource::Lit(lit),
+                repeats: 0,
+                ..
+            },
+        ] = n.shapes()
+        else {
+            return n.data && n.shapes().is_empty();
+        };
+        let mut arcs = n.arcs().iter();
+        let in_order = self.program.structs[lit.at()].decls.iter().all(|decl| {
+            match self.program.decl(*decl) {
+                Decl::Field { label, .. } | Decl::Let { label, .. } => {
+                    arcs.next().is_some_and(|arc| self[*arc].label == *label)
+                }
+                Decl::Dynamic { .. } => false,
+                _ => true,
+            }
+        });
+        in_order && arcs.next().is_none()
+    }
+
     /// The common case: one literal says it all.
     fn order_of_one_literal(&self, node: NodeId) -> Option<Vec<Label>> {
         let n = &self[node];

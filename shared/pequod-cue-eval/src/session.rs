@@ -284,6 +284,35 @@ pub enum Opened {
     Closed,
 }
 
+/// A set of nodes that is mostly small: searched one by one until it has many.
+#[derive(Debug, Clone, Default)]
+pub struct Few {
+    few: SmallVec<[NodeId; 4]>,
+    many: Option<Box<FxHashSet<NodeId>>>,
+}
+
+impl Few {
+    const MANY: usize = 16;
+
+    /// Adds a node. Says whether it is new.
+    pub(crate) fn insert(&mut self, node: NodeId) -> bool {
+        if let Some(many) = &mut self.many {
+            return many.insert(node);
+        }
+        if self.few.contains(&node) {
+            return false;
+        }
+        if self.few.len() < Self::MANY {
+            self.few.push(node);
+        } else {
+            let mut many: Box<FxHashSet<_>> = Box::new(self.few.drain(..).collect());
+            many.insert(node);
+            self.many = Some(many);
+        }
+        true
+    }
+}
+
 /// A node's state while it is evaluated.
 #[derive(Debug, Clone)]
 #[expect(
@@ -384,7 +413,7 @@ pub struct Work {
     /// They were counted.
     pub share_counted: bool,
     /// Nodes whose conjuncts were taken already.
-    pub taken: FxHashSet<NodeId>,
+    pub taken: Few,
     /// Nodes to be told about new conjuncts.
     pub notify: Vec<(NodeId, Close)>,
     /// Completion was asked for when the running task ends.
@@ -402,7 +431,7 @@ pub struct Work {
     /// The ids of its conjuncts.
     pub marks: Vec<ConjunctMark>,
     /// Worked out requirements.
-    pub sets: Option<Vec<RequirementSet>>,
+    pub sets: Option<Arc<[RequirementSet]>>,
     /// How closed what was embedded by `x...` is; for `__reclose`.
     pub opened: Opened,
     /// It is the value of this attempt (`try`); 0 is none.
@@ -831,7 +860,7 @@ impl Work {
             before_share: Base::None,
             shared_ids: Vec::new(),
             share_counted: false,
-            taken: FxHashSet::default(),
+            taken: Few::default(),
             notify: Vec::new(),
             to_complete: false,
             completing: false,

@@ -12,9 +12,10 @@
 //! Kept for good are states that are still asked: those with errors, those of what has no value of
 //! its own, and those of structs with lets, which may be evaluated later, in their place.
 
+use crate::disjunct::DefaultMode;
 use crate::kind::Kind;
-use crate::sched::{Kind as TaskKind, State};
-use crate::session::{Opened, Session, Status, Work};
+use crate::sched::{Cond, Kind as TaskKind, State};
+use crate::session::{CycleKind, Few, Opened, Session, Status, Work};
 use crate::value::{Base, NodeId, TaskId, WorkId};
 
 /// How many states are retired before they are looked through.
@@ -96,6 +97,18 @@ impl Session<'_> {
                 self.make_spare(work);
             }
         }
+    }
+
+    /// How many states are retired; for [`Session::forget`].
+    pub(crate) fn retired(&self) -> usize {
+        self.spare.retired.len()
+    }
+
+    /// Gives back the states of a value that was made only to be looked at. Those that were retired for it, when so many
+    /// were, are taken off the list: they would be found there again when they are another node's.
+    pub(crate) fn forget(&mut self, value: NodeId, retired: usize) {
+        self.spare.retired.truncate(retired);
+        self.discard(value);
     }
 
     /// Makes retired states spare, if the stack holds none of them.
@@ -197,35 +210,248 @@ impl Work {
     /// As new, but with the room it has.
     fn reset(&mut self) {
         let Self {
+            node: _,
+            parent,
+            initialized,
+            started,
+            completed,
+            needs,
+            provided,
+            frozen,
+            counters,
             tasks,
-            marks,
+            parent_tasks,
+            blocking,
+            deferred,
+            kind,
+            kind_origin,
+            scalar,
+            lower,
+            upper,
+            checks,
+            post_checks,
+            faults,
+            has_top,
+            has_struct,
+            is_struct,
+            is_def,
+            list_closed,
+            list_len,
+            any_cyclic,
+            ancestor_cycle,
+            has_non_cycle,
+            has_non_cyclic,
+            has_value,
+            cyclic,
+            depth,
+            eval_depth,
+            is_shared,
+            no_sharing,
+            shared,
+            share_cycle,
+            before_share,
+            shared_ids,
+            share_counted,
+            taken,
+            notify,
+            to_complete,
+            completing,
             requirements,
             replacements,
-            shared_ids,
-            checks,
+            flat_replacements,
+            marks,
+            sets,
+            opened,
+            attempt,
+            drop_parent_sets,
             holes,
             disjuncts,
             tried,
-            node,
+            disjunct_faults,
+            user_faults,
+            has_disjunction,
+            run_mode,
+            default_mode,
+            orig_default_mode,
+            default_asked,
+            copies,
+        } = self;
+        *parent = None;
+        *initialized = false;
+        *started = false;
+        *completed = Cond::NONE;
+        *needs = Cond::NONE;
+        *provided = Cond::NONE;
+        *frozen = Cond::NONE;
+        *counters = [0; 10];
+        empty(tasks);
+        *parent_tasks = Vec::new();
+        *blocking = Vec::new();
+        *deferred = Vec::new();
+        *kind = Kind::TOP;
+        *kind_origin = None;
+        *scalar = None;
+        *lower = None;
+        *upper = None;
+        empty(checks);
+        *post_checks = Vec::new();
+        *faults = None;
+        *has_top = false;
+        *has_struct = false;
+        *is_struct = false;
+        *is_def = false;
+        *list_closed = false;
+        *list_len = 0;
+        *any_cyclic = false;
+        *ancestor_cycle = false;
+        *has_non_cycle = false;
+        *has_non_cyclic = false;
+        *has_value = false;
+        *cyclic = Vec::new();
+        *depth = 0;
+        *eval_depth = 0;
+        *is_shared = false;
+        *no_sharing = false;
+        *shared = None;
+        *share_cycle = CycleKind::None;
+        *before_share = Base::None;
+        empty(shared_ids);
+        *share_counted = false;
+        *taken = Few::default();
+        *notify = Vec::new();
+        *to_complete = false;
+        *completing = false;
+        empty(requirements);
+        empty(replacements);
+        *flat_replacements = None;
+        empty(marks);
+        *sets = None;
+        *opened = Opened::Nothing;
+        *attempt = 0;
+        *drop_parent_sets = false;
+        empty(holes);
+        empty(disjuncts);
+        empty(tried);
+        *disjunct_faults = Vec::new();
+        *user_faults = Vec::new();
+        *has_disjunction = false;
+        *run_mode = None;
+        *default_mode = DefaultMode::Maybe;
+        *orig_default_mode = DefaultMode::Maybe;
+        *default_asked = None;
+        *copies = None;
+    }
+
+    /// Writes what an arm of a disjunction begins with into a state that is as new: all that is known of the node, but
+    /// nothing of those that wait for it, nor its tasks.
+    pub(crate) fn copy_into(&self, copy: &mut Self) {
+        let Self {
+            initialized,
+            started,
+            completed,
+            needs,
+            provided,
+            counters,
+            kind,
+            kind_origin,
+            scalar,
+            lower,
+            upper,
+            checks,
+            faults,
+            has_top,
+            has_struct,
+            is_struct,
+            is_def,
+            list_closed,
+            list_len,
+            any_cyclic,
+            ancestor_cycle,
+            has_non_cycle,
+            has_non_cyclic,
+            has_value,
+            depth,
+            eval_depth,
+            is_shared,
+            no_sharing,
+            shared,
+            share_cycle,
+            before_share,
+            shared_ids,
+            share_counted,
+            taken,
+            to_complete,
+            completing,
+            requirements,
+            replacements,
+            flat_replacements,
+            marks,
+            opened,
+            attempt,
+            drop_parent_sets,
+            holes,
+            run_mode,
+            default_mode,
+            orig_default_mode,
+            default_asked,
             ..
         } = self;
-        let mut fresh = Self::new(*node);
-        keep(&mut fresh.tasks, tasks);
-        keep(&mut fresh.marks, marks);
-        keep(&mut fresh.requirements, requirements);
-        keep(&mut fresh.replacements, replacements);
-        keep(&mut fresh.shared_ids, shared_ids);
-        keep(&mut fresh.checks, checks);
-        keep(&mut fresh.holes, holes);
-        keep(&mut fresh.disjuncts, disjuncts);
-        keep(&mut fresh.tried, tried);
-        *self = fresh;
+        copy.initialized = *initialized;
+        copy.started = *started;
+        copy.completed = *completed;
+        copy.needs = *needs;
+        copy.provided = *provided;
+        copy.counters = *counters;
+        copy.kind = *kind;
+        copy.kind_origin = *kind_origin;
+        copy.scalar = *scalar;
+        copy.lower = *lower;
+        copy.upper = *upper;
+        copy.checks.clone_from(checks);
+        copy.faults = *faults;
+        copy.has_top = *has_top;
+        copy.has_struct = *has_struct;
+        copy.is_struct = *is_struct;
+        copy.is_def = *is_def;
+        copy.list_closed = *list_closed;
+        copy.list_len = *list_len;
+        copy.any_cyclic = *any_cyclic;
+        copy.ancestor_cycle = *ancestor_cycle;
+        copy.has_non_cycle = *has_non_cycle;
+        copy.has_non_cyclic = *has_non_cyclic;
+        copy.has_value = *has_value;
+        copy.depth = *depth;
+        copy.eval_depth = *eval_depth;
+        copy.is_shared = *is_shared;
+        copy.no_sharing = *no_sharing;
+        copy.shared = *shared;
+        copy.share_cycle = *share_cycle;
+        copy.before_share = *before_share;
+        copy.shared_ids.clone_from(shared_ids);
+        copy.share_counted = *share_counted;
+        copy.taken.clone_from(taken);
+        copy.to_complete = *to_complete;
+        copy.completing = *completing;
+        copy.requirements.clone_from(requirements);
+        copy.replacements.clone_from(replacements);
+        copy.flat_replacements.clone_from(flat_replacements);
+        copy.marks.clone_from(marks);
+        copy.opened = *opened;
+        copy.attempt = *attempt;
+        copy.drop_parent_sets = *drop_parent_sets;
+        copy.holes.clone_from(holes);
+        copy.run_mode = *run_mode;
+        copy.default_mode = *default_mode;
+        copy.orig_default_mode = *orig_default_mode;
+        copy.default_asked = *default_asked;
     }
 }
 
-fn keep<T>(fresh: &mut Vec<T>, used: &mut Vec<T>) {
+/// Empties a vector that is used again, unless it was used for much.
+fn empty<T>(used: &mut Vec<T>) {
     if used.capacity() <= BATCH {
         used.clear();
-        std::mem::swap(fresh, used);
+    } else {
+        *used = Vec::new();
     }
 }

@@ -1,7 +1,9 @@
 //! Interpolation and slices.
 
+use std::io::Write as _;
+
 use crate::kind::Kind;
-use crate::program::ExprId;
+use crate::program::{Expr, ExprId};
 use crate::sched::{Cond, Mode};
 use crate::session::{Run, Session};
 use crate::value::{Arg, Base, FaultCode, Value};
@@ -13,8 +15,13 @@ impl Session<'_> {
         bytes: bool,
         parts: &[ExprId],
     ) -> Run<Option<Value>> {
-        let mut out: Vec<u8> = Vec::new();
+        let mut out: Vec<u8> = Vec::with_capacity(32);
         for part in parts {
+            // Every other part is text as written.
+            if let Expr::Value(Value::Str(sym)) = *self.program.expr(*part) {
+                out.extend_from_slice(self.text(sym).as_bytes());
+                continue;
+            }
             let value = self.value(*part, Cond::SCALAR, Mode::Yield)?;
             let value = value.and_then(|value| self.unwrap(value));
             self.append_text(*part, value, bytes, &mut out);
@@ -29,7 +36,7 @@ impl Session<'_> {
         if bytes {
             return Ok(Some(self.new_bytes(&out)));
         }
-        let text = String::from_utf8_lossy(&out).into_owned();
+        let text = String::from_utf8_lossy(&out);
         Ok(Some(self.string(&text)))
     }
 
@@ -50,6 +57,10 @@ impl Session<'_> {
                 out.extend_from_slice(if value { b"true" } else { b"false" });
             }
             Some(Value::Fault(_)) => {}
+            // Writing to a vector cannot fail.
+            Some(Value::Int(number)) => {
+                let _ = write!(out, "{number}");
+            }
             Some(value) if self.decimal(value).is_some() => {
                 let text = self
                     .decimal(value)
