@@ -4,6 +4,7 @@ mod apply;
 mod cue;
 mod fleet;
 mod measure;
+mod page;
 mod render;
 mod storage;
 mod webhook;

@@ -34,6 +34,9 @@ struct Programs {
     oracle: PathBuf,
 }
 
+/// Writes the table into the page of benchmarks.
+const WRITE: &str = "--write";
+
 /// Runs a side of a whole process, and milliseconds to try inside one.
 const RUNS: usize = 5;
 const MILLISECONDS: &str = "400";
@@ -54,16 +57,32 @@ pub(super) fn run(arguments: &[String]) -> Result<Vec<Figure>> {
     for sample in ["webservice", "database"] {
         cases.push(sample_module(sample, folder.path())?);
     }
-    cases.retain(|case| arguments.is_empty() || arguments.contains(&case.name));
+    let (flags, names): (Vec<_>, Vec<_>) = arguments.iter().partition(|word| word.starts_with('-'));
+    let write = match flags[..] {
+        [] => false,
+        [flag] if flag == WRITE && names.is_empty() => true,
+        _ => {
+            return Err(Error::new(format!(
+                "{WRITE} alone writes the table; else there are names of rows"
+            )));
+        }
+    };
+    cases.retain(|case| names.is_empty() || names.contains(&&case.name));
     let mut figures = Vec::new();
-    println!(
-        "| source | what | ours ms | official ms | times faster | ours MiB | official MiB | memory ratio | inside: ours ms | official ms | times faster |"
+    let mut report = String::new();
+    let mut say = |line: String| {
+        println!("{line}");
+        report.push_str(&line);
+        report.push('\n');
+    };
+    say(
+        "| source | what | ours ms | official ms | times faster | ours MiB | official MiB | memory ratio | inside: ours ms | official ms | times faster |".to_owned()
     );
-    println!("| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |");
+    say("| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |".to_owned());
     let (mut whole, mut memory, mut inside) = (Vec::new(), Vec::new(), Vec::new());
     for case in &cases {
         let row = compare(&programs, case)?;
-        println!(
+        say(format!(
             "| {} | {} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} | {:.2} | {:.2} | {:.1} |",
             case.name,
             case.about,
@@ -76,7 +95,7 @@ pub(super) fn run(arguments: &[String]) -> Result<Vec<Figure>> {
             row.inside.0,
             row.inside.1,
             row.inside.1 / row.inside.0
-        );
+        ));
         whole.push(row.whole.1 / row.whole.0);
         memory.push(row.memory.0 / row.memory.1);
         inside.push(row.inside.1 / row.inside.0);
@@ -92,22 +111,25 @@ pub(super) fn run(arguments: &[String]) -> Result<Vec<Figure>> {
     figure("wholeTimesFaster", geometric_mean(&whole));
     figure("insideTimesFaster", geometric_mean(&inside));
     figure("memoryRatio", geometric_mean(&memory));
-    println!(
+    say(format!(
         "\nGeometric means: {:.1} times faster as whole processes with {:.2} of the memory, {:.1} times inside.",
         geometric_mean(&whole),
         geometric_mean(&memory),
         geometric_mean(&inside)
-    );
+    ));
     let mut worst: f64 = 0.0;
     for row in LINEAR {
         let growth = growth(&programs, row, folder.path())?;
-        println!(
+        say(format!(
             "{row}: {} take {growth:.1} times as long as {}.",
             GROWTH[1], GROWTH[0]
-        );
+        ));
         worst = worst.max(growth);
     }
     figure("growthOfFourfold", worst);
+    if write {
+        super::page::write(&report, "The targets are")?;
+    }
     Ok(figures)
 }
 
