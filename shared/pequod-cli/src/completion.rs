@@ -24,7 +24,7 @@ const DEFAULT: u8 = 0;
 const NO_FILES: u8 = 4;
 
 /// The verb `completion`: prints the script for a shell.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct CompletionArgs {
     /// The shell
     #[arg(value_enum, value_name = "SHELL")]
