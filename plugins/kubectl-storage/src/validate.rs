@@ -96,6 +96,10 @@ pub fn breaks(kind: &str, image: Option<&str>, release: (u16, u16)) -> Option<&'
             "the version text lost its SCALE: set the driver image to the `next` tag before upgrading",
         ),
         (25, _) => Some("share calls go through REST, which warns daily from 25.10.1 on"),
+        (24, _) if kind.ends_with("-iscsi") => Some(
+            "a create that is tried again, after a timeout for example, fails for good with `Target with \
+             this name already exists`: set the driver image to the `next` tag",
+        ),
         _ => None,
     }
 }

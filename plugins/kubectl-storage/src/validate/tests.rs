@@ -65,7 +65,7 @@ fn healthy() -> Inventory {
     Inventory {
         appliances: vec![Nas {
             name: "nas".into(),
-            release: (24, 10),
+            release: (23, 10),
             iqn_base: "iqn.2005-10.org.freenas.ctl".into(),
             pools: vec![Pool {
                 name: "tank".into(),
@@ -287,5 +287,8 @@ fn the_doctor_knows_what_breaks() {
     assert!(breaks("freenas-api-nfs", old, (25, 10)).is_some_and(|what| what.contains("next")));
     assert_eq!(breaks("freenas-api-nfs", next, (25, 10)), None);
     assert!(breaks("freenas-iscsi", next, (26, 0)).is_some());
+    assert!(breaks("freenas-api-iscsi", old, (24, 4)).is_some_and(|what| what.contains("again")));
+    assert_eq!(breaks("freenas-api-iscsi", next, (24, 10)), None);
+    assert_eq!(breaks("freenas-api-iscsi", old, (23, 10)), None);
     assert!(breaks("freenas-api-nfs", None, (25, 4)).is_some());
 }

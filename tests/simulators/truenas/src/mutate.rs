@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{MethodError, Nas, Profile, model::Dataset, model::Snapshot};
 
@@ -219,8 +219,8 @@ impl Nas {
             created: self.now,
             used: 98_304,
             referenced: 98_304,
-            volsize: wants.get("volsize").and_then(Value::as_u64),
-            refquota: wants.get("refquota").and_then(Value::as_u64),
+            volsize: self.bytes(wants, "pool_dataset_create", "volsize")?,
+            refquota: self.bytes(wants, "pool_dataset_create", "refquota")?,
             origin: None,
             user_properties: BTreeMap::new(),
         };
@@ -231,6 +231,23 @@ impl Nas {
         self.shown(&name)
     }
 
+    /// A number of bytes, if it is given at all; `null` is 0. Up to 24.10 digits in quotes count as
+    /// a number, and drivers send them; from 25.04 on types are checked.
+    fn bytes(&self, wants: &Value, schema: &str, field: &str) -> Result<Option<u64>, MethodError> {
+        let wrong = |reason| Err(MethodError::invalid(&format!("{schema}.{field}"), reason));
+        match wants.get(field) {
+            None => Ok(None),
+            Some(Value::Null) => Ok(Some(0)),
+            Some(Value::Number(number)) if number.is_u64() => Ok(number.as_u64()),
+            Some(Value::String(text)) if self.profile < Profile::V2504 => match text.parse() {
+                Ok(number) => Ok(Some(number)),
+                Err(_) => wrong("Not an integer"),
+            },
+            Some(_) if self.profile < Profile::V2504 => wrong("Not an integer"),
+            Some(_) => wrong("Input should be a valid integer"),
+        }
+    }
+
     fn shown(&self, name: &str) -> Answer {
         self.datasets
             .get(name)
@@ -239,12 +256,14 @@ impl Nas {
     }
 
     fn update_dataset(&mut self, name: &str, wants: &Value) -> Answer {
+        let size = self.bytes(wants, "pool_dataset_update", "volsize")?;
+        let quota = self.bytes(wants, "pool_dataset_update", "refquota")?;
         let dataset = self.datasets.get_mut(name).ok_or_else(|| missing(name))?;
-        if let Some(size) = wants.get("volsize").and_then(Value::as_u64) {
-            dataset.volsize = Some(size);
+        if size.is_some() {
+            dataset.volsize = size;
         }
-        if let Some(quota) = wants.get("refquota") {
-            dataset.refquota = quota.as_u64().filter(|bytes| *bytes > 0);
+        if quota.is_some() {
+            dataset.refquota = quota.filter(|bytes| *bytes > 0);
         }
         let properties = &mut dataset.user_properties;
         set_properties(properties, wants.get("user_properties"));
@@ -458,6 +477,7 @@ impl Nas {
             return Err(MethodError::no_method(method));
         };
         let in_use = namespace == "iscsi.target" && verb == "delete" && self.target_in_use(first);
+        let older = self.profile < Profile::V2410;
         let Some(table) = self.tables.get_mut(namespace) else {
             return Err(MethodError::no_method(method));
         };
@@ -465,15 +485,19 @@ impl Nas {
             "create" => {
                 let name = first.get("name").filter(|name| name.is_string());
                 if name.is_some() && table.values().any(|row| row.get("name") == name) {
-                    let words = if namespace == "iscsi.target" {
-                        "Target with this name already exists"
-                    } else {
-                        "Extent name must be unique"
+                    // Since 24.04; released drivers look for the older words and give up here.
+                    let words = match (namespace, older) {
+                        ("iscsi.target", true) => "Target name already exists",
+                        ("iscsi.target", false) => "Target with this name already exists",
+                        _ => "Extent name must be unique",
                     };
                     return Err(MethodError::invalid(
                         &format!("{}_create.name", namespace.replace('.', "_")),
                         words,
                     ));
+                }
+                if namespace == "iscsi.targetextent" {
+                    association(table, first)?;
                 }
                 // The lowest free number: numbers are used again.
                 let id = (1..u64::MAX)
@@ -518,6 +542,28 @@ impl Nas {
             .get("iscsi.global.sessions")
             .is_some_and(|rows| rows.iter().any(|row| text(row, "target") == iqn))
     }
+}
+
+/// Whether an extent may be shown by a target.
+fn association(
+    table: &BTreeMap<u64, Map<String, Value>>,
+    wants: &Value,
+) -> Result<(), MethodError> {
+    let lun = |row: &Value| row.get("lunid").and_then(Value::as_u64).unwrap_or_default();
+    let rows = || table.values().map(|row| Value::Object(row.clone()));
+    if rows().any(|row| row.get("target") == wants.get("target") && lun(&row) == lun(wants)) {
+        return Err(MethodError::invalid(
+            "iscsi_targetextent_create.lunid",
+            "LUN ID is already being used for this target.",
+        ));
+    }
+    if rows().any(|row| row.get("extent") == wants.get("extent")) {
+        return Err(MethodError::invalid(
+            "iscsi_targetextent_create.extent",
+            "Extent is already in use.",
+        ));
+    }
+    Ok(())
 }
 
 fn missing(what: &str) -> MethodError {

@@ -11,6 +11,7 @@
 //! minute are answered, and a key that comes over a plain connection is revoked when
 //! [`Options::revoke_on_plain`] says so (the appliance spares loopback).
 
+mod events;
 mod json_rpc;
 mod legacy;
 mod rest;
@@ -33,10 +34,14 @@ use hyper_util::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{broadcast, watch},
+};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{MethodError, Nas};
+use events::{Event, Subscriptions};
 
 const BEFORE_LOGIN: usize = 8192;
 const AFTER_LOGIN: usize = 65_536;
@@ -55,6 +60,8 @@ pub struct Options {
     pub tls: bool,
     /// Whether a key over a plain connection is revoked.
     pub revoke_on_plain: bool,
+    /// Whether sessions that asked for events are told nothing.
+    pub lose_events: bool,
 }
 
 impl Default for Options {
@@ -65,6 +72,7 @@ impl Default for Options {
             logins_per_minute: LOGINS_PER_MINUTE,
             tls: true,
             revoke_on_plain: true,
+            lose_events: false,
         }
     }
 }
@@ -99,6 +107,7 @@ struct Shared {
     options: Options,
     logins: Arc<Mutex<Vec<Instant>>>,
     revoked: Arc<Mutex<bool>>,
+    events: broadcast::Sender<Event>,
 }
 
 /// What a session may do.
@@ -113,7 +122,16 @@ impl Right {
     /// The refusal of a method, if it is not allowed.
     fn refuse(self, method: &str) -> Option<MethodError> {
         let verb = method.rsplit('.').next().unwrap_or(method);
-        let reads = ["query", "config", "sessions", "version", "info", "ping"].contains(&verb)
+        let reads = [
+            "query",
+            "config",
+            "sessions",
+            "version",
+            "info",
+            "ping",
+            "subscribe",
+        ]
+        .contains(&verb)
             || verb.starts_with("get_");
         match self {
             Self::Nothing => Some(MethodError::new(
@@ -134,6 +152,18 @@ struct Encrypted(bool);
 impl Shared {
     fn nas(&self) -> MutexGuard<'_, Nas> {
         self.nas.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls a method, and tells who wants to hear of it.
+    fn call(&self, nas: &mut Nas, method: &str, params: &[Value]) -> Result<Value, MethodError> {
+        let result = nas.call(method, params)?;
+        if !self.options.lose_events
+            && let Some(event) = Event::of(method, params, &result)
+        {
+            // Fails only when nobody listens.
+            let _ = self.events.send(event);
+        }
+        Ok(result)
     }
 
     /// What the key may. Errors when there were too many attempts.
@@ -197,6 +227,7 @@ pub fn start(listener: TcpListener, nas: Nas, options: Options) -> Result<Runnin
         options,
         logins: Arc::default(),
         revoked: Arc::default(),
+        events: broadcast::channel(1024).0,
     };
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(accept(listener, router(shared), acceptor, stopped));

@@ -265,6 +265,18 @@ impl Nas {
         put("creation", Self::moment(snapshot.created));
         put("used", self.number(Some(snapshot.used), false));
         put("referenced", self.number(Some(snapshot.referenced), false));
+        // A snapshot of a zvol has the size that the zvol had.
+        let of = self.datasets.get(&snapshot.dataset);
+        if let Some(size) = of.and_then(|of| of.volsize) {
+            put("volsize", self.number(Some(size), false));
+        }
+        if properties.is_some() {
+            put("name", self.words(&id, "NONE", false));
+            put(
+                "logicalreferenced",
+                self.number(Some(snapshot.referenced), false),
+            );
+        }
         put(
             "defer_destroy",
             self.words(if snapshot.deferred { "on" } else { "off" }, "NONE", false),

@@ -3,12 +3,23 @@
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use serde_json::{Value, json};
 
-use super::{AFTER_LOGIN, BEFORE_LOGIN, Right, Shared, login};
+use super::{AFTER_LOGIN, BEFORE_LOGIN, Right, Shared, Subscriptions, login};
 use crate::{MethodError, Trouble};
 
 pub(super) async fn serve(mut socket: WebSocket, shared: Shared, encrypted: bool) {
     let mut known = Right::Nothing;
-    while let Some(Ok(message)) = socket.recv().await {
+    let mut told = Subscriptions::new(shared.events.subscribe());
+    loop {
+        let message = tokio::select! {
+            message = socket.recv() => message,
+            event = told.next() => {
+                if socket.send(Message::Text(event.newer().into())).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
+        let Some(Ok(message)) = message else { return };
         let text = match message {
             Message::Text(text) => text,
             Message::Binary(_) | Message::Close(_) => return,
@@ -34,7 +45,7 @@ pub(super) async fn serve(mut socket: WebSocket, shared: Shared, encrypted: bool
         let answer = match serde_json::from_str::<Value>(&text) {
             Ok(Value::Object(request)) => {
                 let request = Value::Object(request);
-                match answer(&shared, &request, encrypted, &mut known) {
+                match answer(&shared, &request, encrypted, &mut known, &mut told) {
                     Some(answer) => answer,
                     None => return,
                 }
@@ -49,7 +60,13 @@ pub(super) async fn serve(mut socket: WebSocket, shared: Shared, encrypted: bool
 }
 
 /// The answer's text; none when the connection is to be dropped.
-fn answer(shared: &Shared, request: &Value, encrypted: bool, known: &mut Right) -> Option<String> {
+fn answer(
+    shared: &Shared,
+    request: &Value,
+    encrypted: bool,
+    known: &mut Right,
+    told: &mut Subscriptions,
+) -> Option<String> {
     let id = request.get("id").cloned().unwrap_or_default();
     let error = |code: i64, message: &str, data: Value| {
         json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message, "data": data}})
@@ -75,17 +92,28 @@ fn answer(shared: &Shared, request: &Value, encrypted: bool, known: &mut Right) 
         }),
         None if method == "core.ping" => Ok(json!("pong")),
         None if let Some(refused) = known.refuse(method) => Err(refused),
+        None if method == "core.subscribe" => {
+            let name = params.first().and_then(Value::as_str).unwrap_or_default();
+            if told.add(name) {
+                Ok(json!(format!("subscription-{name}")))
+            } else {
+                Err(MethodError::invalid(
+                    "name",
+                    format!("{name}: no such event"),
+                ))
+            }
+        }
         None => {
             let mut nas = shared.nas();
             match nas.script.take(method) {
                 Some(Trouble::Fail(wrong)) => Err(wrong),
                 Some(Trouble::Drop | Trouble::Proxy(_)) => return None,
                 Some(Trouble::Truncate) => {
-                    let whole = nas.call(method, &params).unwrap_or_default();
+                    let whole = shared.call(&mut nas, method, &params).unwrap_or_default();
                     let text = json!({"jsonrpc": "2.0", "id": id, "result": whole}).to_string();
                     return Some(text.chars().take(text.chars().count() / 2).collect());
                 }
-                None => nas.call(method, &params),
+                None => shared.call(&mut nas, method, &params),
             }
         }
     };

@@ -3,12 +3,23 @@
 use axum::extract::ws::{Message, WebSocket};
 use serde_json::{Value, json};
 
-use super::{Right, Shared, login};
+use super::{Right, Shared, Subscriptions, login};
 use crate::Trouble;
 
 pub(super) async fn serve(mut socket: WebSocket, shared: Shared, encrypted: bool) {
     let (mut connected, mut known) = (false, Right::Nothing);
-    while let Some(Ok(message)) = socket.recv().await {
+    let mut told = Subscriptions::new(shared.events.subscribe());
+    loop {
+        let message = tokio::select! {
+            message = socket.recv() => message,
+            event = told.next() => {
+                if socket.send(Message::Text(event.older().into())).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
+        let Some(Ok(message)) = message else { return };
         let Message::Text(text) = message else {
             continue;
         };
@@ -25,7 +36,16 @@ pub(super) async fn serve(mut socket: WebSocket, shared: Shared, encrypted: bool
                 Some(answer) => Some(answer),
                 None => return,
             },
-            Some("sub") => Some(json!({"msg": "ready", "subs": [request.get("id")]}).to_string()),
+            Some("sub") if known != Right::Nothing => {
+                let name = request.get("name").and_then(Value::as_str);
+                Some(if told.add(name.unwrap_or_default()) {
+                    json!({"msg": "ready", "subs": [request.get("id")]}).to_string()
+                } else {
+                    json!({"msg": "nosub", "id": request.get("id"),
+                        "error": {"error": 2, "reason": "no such event"}})
+                    .to_string()
+                })
+            }
             _ => Some(json!({"msg": "failed", "version": "1"}).to_string()),
         };
         if let Some(answer) = answer
@@ -60,11 +80,11 @@ fn answer(shared: &Shared, request: &Value, encrypted: bool, known: &mut Right) 
                 Some(Trouble::Fail(wrong)) => Err(wrong),
                 Some(Trouble::Drop | Trouble::Proxy(_)) => return None,
                 Some(Trouble::Truncate) => {
-                    let whole = nas.call(method, &params).unwrap_or_default();
+                    let whole = shared.call(&mut nas, method, &params).unwrap_or_default();
                     let text = json!({"id": id, "msg": "result", "result": whole}).to_string();
                     return Some(text.chars().take(text.chars().count() / 2).collect());
                 }
-                None => nas.call(method, &params),
+                None => shared.call(&mut nas, method, &params),
             }
         }
     };

@@ -73,9 +73,9 @@ pub(super) async fn serve(
         Some(Trouble::Drop) => return (StatusCode::BAD_GATEWAY, "").into_response(),
         Some(Trouble::Truncate) => {
             truncate = true;
-            nas.call(&name, &params)
+            shared.call(&mut nas, &name, &params)
         }
-        None => nas.call(&name, &params),
+        None => shared.call(&mut nas, &name, &params),
     };
     match result {
         Ok(value) if truncate => {
