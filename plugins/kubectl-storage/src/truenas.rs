@@ -8,14 +8,21 @@
 
 pub mod client;
 pub mod decode;
+pub mod events;
 pub mod read;
 pub mod rest;
 pub mod tls;
 pub mod websocket;
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Deserializer, SeqAccess, Visitor},
+};
 use serde_json::Value;
+/// Text that was received, shared and never copied.
+pub use tokio_tungstenite::tungstenite::Bytes;
 
 /// Sends one call and brings its answer.
 pub trait Caller {
@@ -31,14 +38,15 @@ pub trait Caller {
 /// megabytes and is never copied.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
-    message: Vec<u8>,
+    message: Bytes,
     start: usize,
     end: usize,
 }
 
 impl Answer {
     /// A message that is nothing but the result.
-    pub fn whole(message: Vec<u8>) -> Self {
+    pub fn whole(message: impl Into<Bytes>) -> Self {
+        let message = message.into();
         Self {
             start: 0,
             end: message.len(),
@@ -47,7 +55,7 @@ impl Answer {
     }
 
     /// The part of a message that holds the result. Empty when the range does not fit.
-    pub fn part(message: Vec<u8>, start: usize, end: usize) -> Self {
+    pub fn part(message: Bytes, start: usize, end: usize) -> Self {
         Self {
             message,
             start,
@@ -61,11 +69,66 @@ impl Answer {
     }
 
     /// Decodes it.
-    pub fn decode<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, CallError> {
-        serde_json::from_slice(self.json()).map_err(|error| CallError {
-            kind: ErrorKind::Unreadable,
-            reason: format!("the answer breaks off or is no JSON of the expected shape: {error}"),
+    pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, CallError> {
+        serde_json::from_slice(self.json()).map_err(|error| unreadable(&error))
+    }
+
+    /// Decodes it with something that keeps what it wants while it reads.
+    pub fn decode_with<'a, S: DeserializeSeed<'a>>(
+        &'a self,
+        seed: S,
+    ) -> Result<S::Value, CallError> {
+        let mut json = serde_json::Deserializer::from_slice(self.json());
+        let value = seed
+            .deserialize(&mut json)
+            .map_err(|error| unreadable(&error))?;
+        json.end().map_err(|error| unreadable(&error))?;
+        Ok(value)
+    }
+
+    /// Decodes a list of which only one row exists at a time. When it fails, the rows before the
+    /// one that cannot be read were taken.
+    pub fn each<'a, T: Deserialize<'a>>(&'a self, take: impl FnMut(T)) -> Result<(), CallError> {
+        self.decode_with(Rows {
+            take,
+            row: PhantomData,
         })
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> CallError {
+    CallError {
+        kind: ErrorKind::Unreadable,
+        reason: format!("the answer breaks off or is no JSON of the expected shape: {error}"),
+    }
+}
+
+/// Hands over row by row.
+struct Rows<F, T> {
+    take: F,
+    row: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>, F: FnMut(T)> DeserializeSeed<'de> for Rows<F, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Rows<F, T> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut rows: A) -> Result<(), A::Error> {
+        while let Some(row) = rows.next_element()? {
+            (self.take)(row);
+        }
+        Ok(())
     }
 }
 

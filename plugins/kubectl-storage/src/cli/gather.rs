@@ -24,6 +24,7 @@ use crate::{
     truenas::{
         CallError, Caller as _,
         client::{Address, Client},
+        events::Hints,
         read::{Scope, read as read_nas},
         tls::Trust,
     },
@@ -33,7 +34,8 @@ use crate::{
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// Appliances, by the host name that the driver configurations use.
+    /// Appliances, by the host name that the driver configurations use; with the port behind it
+    /// where several appliances have one host name.
     appliances: BTreeMap<String, ApplianceSettings>,
     /// Parents that no cluster but those of this scan uses.
     exclusive_parents: Vec<String>,
@@ -120,6 +122,34 @@ impl Sessions {
         }
     }
 
+    /// Asks the appliances of an inventory to tell of changes on the connections to them.
+    pub(crate) async fn listen(&self, inventory: &Inventory) {
+        for nas in &inventory.appliances {
+            if let Some(client) = self.known(&nas.name)
+                && let Err(error) = client.listen(nas.release).await
+            {
+                tracing::debug!(nas = &*nas.name, %error, "the appliance does not tell of changes");
+            }
+        }
+    }
+
+    /// Waits until any of them tells of something, for ever if none does. May be dropped at any
+    /// time; until it is, nothing else goes over these connections.
+    pub(crate) async fn hints(&self) -> Hints {
+        let clients: Vec<Arc<Client>> = {
+            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            known
+                .values()
+                .map(|(_, client)| Arc::clone(client))
+                .collect()
+        };
+        if clients.is_empty() {
+            return std::future::pending().await;
+        }
+        let waiting = clients.iter().map(|client| Box::pin(client.hints()));
+        futures::future::select_all(waiting).await.0
+    }
+
     /// The connection that was made.
     pub(crate) fn known(&self, name: &str) -> Option<Arc<Client>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -173,16 +203,15 @@ pub(crate) async fn inventory(
         }
         readings.push((connection, reading));
     }
-    let mut logins: BTreeMap<String, Login> = BTreeMap::new();
+    let mut every: Vec<&mut read::Reading> =
+        readings.iter_mut().map(|(_, reading)| reading).collect();
+    let logins = read::appliances(&mut every);
     let mut parents: BTreeMap<Text, Vec<Text>> = BTreeMap::new();
     for (_, reading) in &readings {
         for instance in &reading.cluster.instances {
             let list = parents.entry(Text::clone(&instance.nas)).or_default();
             list.push(Text::clone(&instance.parent));
             list.extend(instance.snapshot_parent.clone());
-        }
-        for (host, login) in &reading.logins {
-            logins.entry(host.clone()).or_insert_with(|| login.clone());
         }
     }
     let mut inventory = Inventory::default();

@@ -44,6 +44,10 @@ pub fn instance(config: &Value, csi_driver: &str) -> Option<(Instance, Login)> {
         "iscsi"
     };
     let api_key = text("/httpConnection/apiKey").filter(|key| !key.is_empty());
+    let port = config
+        .pointer("/httpConnection/port")
+        .and_then(Value::as_u64)
+        .and_then(|port| u16::try_from(port).ok());
     let allow_insecure = config
         .pointer("/httpConnection/allowInsecure")
         .and_then(Value::as_bool)
@@ -83,6 +87,7 @@ pub fn instance(config: &Value, csi_driver: &str) -> Option<(Instance, Login)> {
         retain: text("/_private/csi/volume/deleteStrategy") == Some("retain"),
         exclusive: false,
         settings: Settings {
+            port,
             protocol: protocol.into(),
             api_key: api_key.is_some(),
             allow_insecure,
@@ -106,10 +111,7 @@ pub fn instance(config: &Value, csi_driver: &str) -> Option<(Instance, Login)> {
     };
     let login = Login {
         host: host.to_owned(),
-        port: config
-            .pointer("/httpConnection/port")
-            .and_then(Value::as_u64)
-            .and_then(|port| u16::try_from(port).ok()),
+        port,
         protocol: protocol.to_owned(),
         api_key: api_key.map(|key| Secret::new(key.to_owned())),
         allow_insecure,

@@ -22,8 +22,8 @@ const ATTEMPTS: usize = 3;
 pub struct Reading {
     /// The rows.
     pub cluster: Cluster,
-    /// Logins by host.
-    pub logins: BTreeMap<String, Login>,
+    /// One login an instance, in the same order.
+    pub logins: Vec<Login>,
 }
 
 #[derive(Deserialize)]
@@ -297,11 +297,44 @@ fn add_driver(
                 instance.settings.account = known.account.as_deref().map(Text::from);
                 instance.settings.unready =
                     known.unready.iter().map(|why| Text::from(&**why)).collect();
-                reading.logins.entry(login.host.clone()).or_insert(login);
+                reading.logins.push(login);
                 reading.cluster.instances.push(instance);
             }
         }
     }
+}
+
+/// Appliances by name, with the login of the first driver that has a key. An appliance is called by its host; where
+/// drivers reach several at one host (behind one address, by port) by host and port, whatever cluster the drivers are
+/// of. Sets the names in the instances.
+pub fn appliances(readings: &mut [&mut Reading]) -> BTreeMap<String, Login> {
+    let port = |login: &Login| {
+        let usual = if login.protocol == "http" { 80 } else { 443 };
+        login.port.unwrap_or(usual)
+    };
+    let mut ports: BTreeMap<String, BTreeSet<u16>> = BTreeMap::new();
+    for login in readings.iter().flat_map(|reading| &reading.logins) {
+        let known = ports.entry(login.host.clone()).or_default();
+        known.insert(port(login));
+    }
+    let mut appliances: BTreeMap<String, Login> = BTreeMap::new();
+    for reading in readings {
+        let instances = reading.cluster.instances.iter_mut();
+        for (instance, login) in instances.zip(&reading.logins) {
+            let several = ports.get(&login.host).is_some_and(|ports| ports.len() > 1);
+            let name = if several {
+                format!("{}:{}", login.host, port(login))
+            } else {
+                login.host.clone()
+            };
+            instance.nas = name.as_str().into();
+            let known = appliances.entry(name).or_insert_with(|| login.clone());
+            if known.api_key.is_none() {
+                known.api_key.clone_from(&login.api_key);
+            }
+        }
+    }
+    appliances
 }
 
 /// Reads every list into the cluster.
@@ -430,7 +463,7 @@ mod tests {
             Some("democraticcsi/democratic-csi:next")
         );
         assert_eq!(&*found.settings.provisioner_args[0], "--timeout=90s");
-        assert!(reading.logins.contains_key("nas.test"));
+        assert_eq!(reading.logins[0].host, "nas.test");
         assert!(reading.cluster.gaps.is_empty());
     }
 
@@ -459,6 +492,92 @@ mod tests {
         add_driver(&mut reading, &secret("left-over"), &releases(pods));
         assert_eq!(reading.cluster.instances.len(), 1);
         assert_eq!(reading.cluster.gaps.len(), 1);
+    }
+
+    #[test]
+    fn two_appliances_behind_one_address_are_told_apart_in_every_cluster() {
+        let reading = |ports: &[u16]| {
+            let mut reading = Reading::default();
+            for port in ports {
+                let config = json!({"driver": "freenas-api-nfs", "zfs": {"datasetParentName": "tank/v"},
+                    "httpConnection": {"host": "nas.test", "port": port, "apiKey": format!("key-{port}")}});
+                let (instance, login) = config::instance(&config, "org.test.nfs").unwrap();
+                reading.cluster.instances.push(instance);
+                reading.logins.push(login);
+            }
+            reading
+        };
+        let (mut one, mut two) = (reading(&[443]), reading(&[443, 8443]));
+        let names: Vec<String> = appliances(&mut [&mut one, &mut two]).into_keys().collect();
+        assert_eq!(names, ["nas.test:443", "nas.test:8443"]);
+        assert_eq!(&*one.cluster.instances[0].nas, "nas.test:443");
+        let mut alone = reading(&[8443, 8443]);
+        let names: Vec<String> = appliances(&mut [&mut alone]).into_keys().collect();
+        assert_eq!(names, ["nas.test"]);
+    }
+
+    /// An API server of which a list expires at its second page, so many times.
+    async fn forgetful(times: usize) -> Cluster {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let expired = std::sync::Arc::new(AtomicUsize::new(0));
+        let answer = move |uri: http::Uri| {
+            let expired = std::sync::Arc::clone(&expired);
+            async move {
+                let failure = |code: u16, reason: &str| {
+                    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+                        "message": reason, "reason": reason, "code": code});
+                    let code = http::StatusCode::from_u16(code).unwrap();
+                    (code, axum::Json(status))
+                };
+                let volume = |name: &str| {
+                    json!({"metadata": {"name": name, "uid": name}, "spec": {"capacity": {"storage": "1Gi"},
+                        "csi": {"driver": "org.test.nfs", "volumeHandle": name}}})
+                };
+                let good = |page: Value| (http::StatusCode::OK, axum::Json(page));
+                let second = uri.query().unwrap_or_default().contains("continue=");
+                match uri.path() {
+                    "/api/v1/persistentvolumes" if !second => {
+                        good(json!({"metadata": {"continue": "more"}, "items": [volume("one")]}))
+                    }
+                    "/api/v1/persistentvolumes"
+                        if expired.fetch_add(1, Ordering::Relaxed) < times =>
+                    {
+                        failure(410, "Expired")
+                    }
+                    "/api/v1/persistentvolumes" => good(json!({"items": [volume("two")]})),
+                    "/api/v1/nodes" => failure(503, "ServiceUnavailable"),
+                    // A cluster without snapshots, and without backups.
+                    path if path.contains("snapshot") || path.contains("velero") => {
+                        failure(404, "NotFound")
+                    }
+                    _ => good(json!({"items": []})),
+                }
+            }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(
+            async move { axum::serve(listener, axum::Router::new().fallback(answer)).await },
+        );
+        let url = format!("http://{address}").parse().unwrap();
+        let connection = Connection::new(kube::Config::new(url)).unwrap();
+        let mut cluster = Cluster {
+            name: "blue".into(),
+            ..Cluster::default()
+        };
+        lists(&connection, &mut cluster).await;
+        cluster
+    }
+
+    #[tokio::test]
+    async fn a_list_that_expires_is_read_again_and_what_is_not_there_is_a_gap() {
+        let once = forgetful(1).await;
+        assert_eq!(once.volumes.len(), 2, "each is read once");
+        let asked: Vec<&str> = once.gaps.iter().map(|gap| &*gap.asked).collect();
+        assert_eq!(asked, ["nodes"]);
+        let always = forgetful(100).await;
+        let asked: Vec<&str> = always.gaps.iter().map(|gap| &*gap.asked).collect();
+        assert_eq!(asked, ["persistentvolumes", "nodes"]);
     }
 
     #[test]

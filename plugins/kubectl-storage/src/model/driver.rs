@@ -51,6 +51,8 @@ pub struct Settings {
     pub release: Text,
     /// Container image of the driver.
     pub image: Option<Text>,
+    /// `httpConnection.port`.
+    pub port: Option<u16>,
     /// `httpConnection.protocol`.
     pub protocol: Text,
     /// Whether an API key is configured (never the key).

@@ -1,4 +1,7 @@
 //! The loop: scan, remember, publish; between two scans only new snapshots are read.
+//!
+//! What the appliances tell by themselves brings the next read forward and does nothing else: a
+//! scan finds the same later when nothing was told.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,6 +30,12 @@ pub struct Pace {
 
 /// The appliance's proxy cuts a connection on which nothing was said for a minute.
 const PING: Duration = Duration::from_secs(25);
+
+/// After an event there are more to come: a create is a dozen of them.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Between two scans, however much is told.
+const HASTE: Duration = Duration::from_mins(1);
 
 /// What hides findings.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +79,7 @@ pub async fn run(
     let mut inventory: Option<Inventory> = None;
     let mut scan_at = tokio::time::Instant::now();
     let mut snapshots_at = scan_at;
+    let (mut ping_at, mut scanned_at) = (scan_at + PING, scan_at);
     loop {
         let now = tokio::time::Instant::now();
         if now >= scan_at {
@@ -77,6 +87,7 @@ pub async fn run(
             snapshots_at = now + pace.snapshots;
             match once(&hub, &kubectl, &arguments, &sessions, &client).await {
                 Ok(read) => {
+                    sessions.listen(&read).await;
                     if write_objects {
                         write(&mut objects, &client, &read, &arguments, &hub).await;
                     }
@@ -84,18 +95,29 @@ pub async fn run(
                 }
                 Err(reason) => tracing::warn!(reason, "the scan failed"),
             }
+            scanned_at = tokio::time::Instant::now();
         } else if now >= snapshots_at {
             snapshots_at = now + pace.snapshots;
             if let Some(known) = &mut inventory {
                 fresh_snapshots(&hub, known, &sessions).await;
             }
-        } else {
+        } else if now >= ping_at {
             sessions.ping().await;
+            ping_at = now + PING;
         }
-        let next = scan_at.min(snapshots_at).min(now + PING);
+        let next = scan_at.min(snapshots_at).min(ping_at);
         tokio::select! {
             () = stop.cancelled() => return,
             () = hub.wanted.notified() => scan_at = tokio::time::Instant::now(),
+            hints = sessions.hints() => {
+                let soon = tokio::time::Instant::now() + SETTLE;
+                if hints.snapshots {
+                    snapshots_at = snapshots_at.min(soon);
+                }
+                if hints.others {
+                    scan_at = scan_at.min(soon.max(scanned_at + pace.scan.min(HASTE)));
+                }
+            }
             () = tokio::time::sleep_until(next) => {}
         }
     }

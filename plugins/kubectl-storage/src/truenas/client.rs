@@ -11,6 +11,7 @@ use crate::cleanup::Change;
 
 use super::{
     Answer, CallError, Caller, ErrorKind,
+    events::Hints,
     rest::Rest,
     tls::Trust,
     websocket::{Dialect, WebSocket},
@@ -80,6 +81,22 @@ impl Client {
         Ok(Self::WebSocket(Box::new(
             WebSocket::connect(address, dialect).await?,
         )))
+    }
+
+    /// Asks the appliance to tell of changes. REST knows none.
+    pub async fn listen(&self, release: (u16, u16)) -> Result<(), CallError> {
+        match self {
+            Self::WebSocket(socket) => socket.listen(release).await,
+            Self::Rest(_) => Ok(()),
+        }
+    }
+
+    /// Waits until the appliance tells of something, for ever if it tells nothing.
+    pub async fn hints(&self) -> Hints {
+        match self {
+            Self::WebSocket(socket) => socket.hints().await,
+            Self::Rest(_) => std::future::pending().await,
+        }
     }
 
     /// What is spoken.

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
+    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
 use crate::model::{
@@ -18,6 +18,12 @@ use crate::model::{
     intern::Interner,
     nas::{DRIVER_PREFIX, Dataset, Property, Snapshot, Source, TNS_PREFIX},
 };
+
+/// Text inside the answer. A `Cow` by itself is always a copy when it is read; this borrows unless
+/// something is escaped, and names of fields are most of what there is to read.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Words<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A scalar as it comes: a number, text, or a date in its wrapper.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,7 +84,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = Scalar::Null;
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+        while let Some(Words(name)) = map.next_key()? {
             if name == "$date" {
                 let milliseconds: i64 = map.next_value()?;
                 found = Scalar::Number((milliseconds / 1000).into());
@@ -88,7 +94,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         }
         Ok(found)
     }
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut parts: Vec<String> = Vec::new();
         while let Some(part) = seq.next_element::<Scalar<'de>>()? {
             parts.extend(part.text().map(Cow::into_owned));
@@ -138,7 +144,7 @@ impl<'de> Visitor<'de> for PropertyVisitor {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut parsed, mut raw, mut source) = (Scalar::Null, Scalar::Null, None);
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+        while let Some(Words(name)) = map.next_key()? {
             match &*name {
                 "parsed" => parsed = map.next_value()?,
                 "rawvalue" | "raw" => raw = map.next_value()?,
@@ -181,9 +187,9 @@ impl<'de> Deserialize<'de> for SourceField<'de> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut kind = None;
-                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                while let Some(Words(name)) = map.next_key()? {
                     if name == "type" {
-                        kind = map.next_value::<Option<Cow<'de, str>>>()?;
+                        kind = map.next_value::<Option<Words<'de>>>()?.map(|words| words.0);
                     } else {
                         map.next_value::<IgnoredAny>()?;
                     }
@@ -212,7 +218,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for PropertyMap<'a> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut found = Vec::new();
-                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                while let Some(Words(name)) = map.next_key()? {
                     if matters(&name) {
                         found.push((name, map.next_value()?));
                     } else {
@@ -300,96 +306,172 @@ impl ZfsProperty<'_> {
     }
 }
 
-/// A dataset of `pool.dataset.query` or `zfs.resource.query`.
+/// Space of a dataset, which is all that is read of the root of a pool.
 #[derive(Deserialize)]
-pub(super) struct DatasetRow<'a> {
-    #[serde(borrow, default)]
-    id: Option<Cow<'a, str>>,
+pub(super) struct SpaceRow<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(borrow, default)]
-    mountpoint: Option<ZfsProperty<'a>>,
     #[serde(borrow, default)]
     used: Option<ZfsProperty<'a>>,
     #[serde(borrow, default)]
     available: Option<ZfsProperty<'a>>,
     #[serde(borrow, default)]
-    referenced: Option<ZfsProperty<'a>>,
-    #[serde(borrow, default)]
-    volsize: Option<ZfsProperty<'a>>,
-    #[serde(borrow, default)]
-    refquota: Option<ZfsProperty<'a>>,
-    #[serde(borrow, default)]
-    origin: Option<ZfsProperty<'a>>,
-    #[serde(borrow, default)]
-    creation: Option<ZfsProperty<'a>>,
-    #[serde(borrow, default)]
     properties: PropertyMap<'a>,
-    #[serde(borrow, default)]
+}
+
+impl SpaceRow<'_> {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Used and available bytes.
+    pub(super) fn space(&self) -> (u64, u64) {
+        let bytes = |flat: &Option<ZfsProperty<'_>>, name: &str| {
+            flat.as_ref()
+                .and_then(ZfsProperty::bytes)
+                .or_else(|| self.properties.bytes(name))
+                .unwrap_or_default()
+        };
+        (
+            bytes(&self.used, "used"),
+            bytes(&self.available, "available"),
+        )
+    }
+}
+
+/// A dataset of `pool.dataset.query` or `zfs.resource.query`, while its fields come in. What is
+/// below it is not kept here: each child becomes a row as soon as it is read.
+#[derive(Default)]
+struct DatasetRow<'a> {
+    id: Option<Words<'a>>,
+    name: Option<Words<'a>>,
+    kind: Option<Words<'a>>,
+    /// Fields that the older shape has beside `properties`.
+    flat: PropertyMap<'a>,
+    properties: PropertyMap<'a>,
     user_properties: PropertyMap<'a>,
-    #[serde(borrow, default)]
-    children: Option<Vec<DatasetRow<'a>>>,
 }
 
 impl DatasetRow<'_> {
-    fn bytes(&self, flat: Option<&ZfsProperty<'_>>, name: &str) -> Option<u64> {
-        flat.and_then(ZfsProperty::bytes)
+    fn bytes(&self, name: &str) -> Option<u64> {
+        self.flat
+            .bytes(name)
             .or_else(|| self.properties.bytes(name))
     }
 
-    fn text(&self, flat: Option<&ZfsProperty<'_>>, name: &str) -> Option<String> {
-        flat.and_then(|known| known.best.text())
+    fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        let known = self.flat.get(name).and_then(|known| known.best.text());
+        known
             .or_else(|| self.properties.text(name))
             .filter(|text| !text.is_empty() && text != "-" && text != "none" && text != "legacy")
-            .map(Cow::into_owned)
     }
 
-    /// Used and available bytes, for the root of a pool.
-    pub(super) fn space(&self) -> (u64, u64) {
-        (
-            self.bytes(self.used.as_ref(), "used").unwrap_or_default(),
-            self.bytes(self.available.as_ref(), "available")
-                .unwrap_or_default(),
-        )
-    }
-
-    pub(super) fn name(&self) -> &str {
-        self.id.as_deref().unwrap_or(&self.name)
-    }
-
-    /// This dataset and everything below it, as rows. `trusted` says whether the release tells
-    /// own properties from inherited ones.
-    pub(super) fn flatten(self, trusted: bool, interner: &mut Interner, into: &mut Vec<Dataset>) {
-        let zvol = self.kind == "VOLUME";
-        let row = Dataset {
-            id: interner.text(self.name()),
+    fn row(&self, trusted: bool, interner: &mut Interner) -> Result<Dataset, &'static str> {
+        let name = self.id.as_ref().or(self.name.as_ref()).ok_or("name")?;
+        let zvol = self.kind.as_ref().ok_or("type")?.0 == "VOLUME";
+        Ok(Dataset {
+            id: interner.text(&name.0),
             zvol,
             mountpoint: self
-                .text(self.mountpoint.as_ref(), "mountpoint")
+                .text("mountpoint")
                 .filter(|_| !zvol)
                 .map(|path| interner.text(&path)),
-            used_bytes: self.bytes(self.used.as_ref(), "used").unwrap_or_default(),
-            referenced_bytes: self.bytes(self.referenced.as_ref(), "referenced"),
-            volsize_bytes: self
-                .bytes(self.volsize.as_ref(), "volsize")
-                .filter(|_| zvol),
-            refquota_bytes: self
-                .bytes(self.refquota.as_ref(), "refquota")
-                .filter(|bytes| *bytes > 0),
-            origin: self
-                .text(self.origin.as_ref(), "origin")
-                .map(|name| interner.text(&name)),
+            used_bytes: self.bytes("used").unwrap_or_default(),
+            referenced_bytes: self.bytes("referenced"),
+            volsize_bytes: self.bytes("volsize").filter(|_| zvol),
+            refquota_bytes: self.bytes("refquota").filter(|bytes| *bytes > 0),
+            origin: self.text("origin").map(|name| interner.text(&name)),
             created: self
-                .bytes(self.creation.as_ref(), "creation")
+                .bytes("creation")
                 .and_then(|seconds| i64::try_from(seconds).ok()),
             properties: self.user_properties.user(trusted, interner),
-        };
-        into.push(row);
-        for child in self.children.into_iter().flatten() {
-            child.flatten(trusted, interner, into);
+        })
+    }
+}
+
+/// Reads datasets and everything below them as rows, a parent before its children.
+pub(super) struct Datasets<'x> {
+    /// Whether the release tells own properties from inherited ones.
+    pub(super) trusted: bool,
+    pub(super) interner: &'x mut Interner,
+    pub(super) into: &'x mut Vec<Dataset>,
+}
+
+impl Datasets<'_> {
+    fn again(&mut self) -> Datasets<'_> {
+        Datasets {
+            trusted: self.trusted,
+            interner: self.interner,
+            into: self.into,
         }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Datasets<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Datasets<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of datasets")
+    }
+
+    /// No children.
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(OneDataset(self.again()))?.is_some() {}
+        Ok(())
+    }
+}
+
+struct OneDataset<'x>(Datasets<'x>);
+
+impl<'de> DeserializeSeed<'de> for OneDataset<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for OneDataset<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a dataset")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let at = self.0.into.len();
+        self.0.into.push(Dataset::default());
+        let mut row = DatasetRow::default();
+        while let Some(Words(name)) = map.next_key()? {
+            match &*name {
+                "id" => row.id = map.next_value::<Option<Words<'de>>>()?,
+                "name" => row.name = map.next_value::<Option<Words<'de>>>()?,
+                "type" => row.kind = map.next_value::<Option<Words<'de>>>()?,
+                "properties" => row.properties = map.next_value()?,
+                "user_properties" => row.user_properties = map.next_value()?,
+                "children" => map.next_value_seed(self.0.again())?,
+                known if matters(known) => row.flat.0.push((name, map.next_value()?)),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        self.0.into[at] = row
+            .row(self.0.trusted, self.0.interner)
+            .map_err(<A::Error as serde::de::Error>::missing_field)?;
+        Ok(())
     }
 }
 
@@ -467,6 +549,30 @@ impl SnapshotRow<'_> {
 mod tests {
     use super::*;
 
+    fn datasets(json: &str, trusted: bool) -> Vec<Dataset> {
+        let mut into = Vec::new();
+        let (mut interner, list) = (Interner::default(), format!("[{json}]"));
+        let seed = Datasets {
+            trusted,
+            interner: &mut interner,
+            into: &mut into,
+        };
+        seed.deserialize(&mut serde_json::Deserializer::from_str(&list))
+            .unwrap();
+        into
+    }
+
+    #[test]
+    fn a_parent_comes_before_its_children_whatever_the_order_of_its_fields() {
+        let json = r#"{"children":[{"id":"tank/v/a","name":"tank/v/a","type":"VOLUME","children":[]},
+            {"id":"tank/v/b","name":"tank/v/b","type":"FILESYSTEM","children":null}],
+            "type":"FILESYSTEM","id":"tank/v","name":"tank/v"}"#;
+        let rows = datasets(json, true);
+        let names: Vec<&str> = rows.iter().map(|row| &*row.id).collect();
+        assert_eq!(names, ["tank/v", "tank/v/a", "tank/v/b"]);
+        assert_eq!(rows.iter().filter(|row| row.zvol).count(), 1);
+    }
+
     #[test]
     fn parsed_wins_and_value_is_never_read() {
         let json = r#"{"id":"tank/v/pvc-1","name":"tank/v/pvc-1","type":"VOLUME","pool":"tank",
@@ -475,9 +581,7 @@ mod tests {
             "creation":{"parsed":{"$date":1690000000000},"rawvalue":"1690000000","value":"Sat"},
             "user_properties":{"democratic-csi:managed_resource":{"value":"true","rawvalue":"true",
               "parsed":"true","source":"INHERITED"},"org:other":{"value":"x"}},"children":[]}"#;
-        let row: DatasetRow<'_> = serde_json::from_str(json).unwrap();
-        let mut rows = Vec::new();
-        row.flatten(true, &mut Interner::default(), &mut rows);
+        let rows = datasets(json, true);
         assert_eq!(rows[0].used_bytes, 1_089_536);
         assert_eq!(rows[0].origin.as_deref(), Some("tank/v/a@b"));
         assert_eq!(rows[0].created, Some(1_690_000_000));
@@ -496,9 +600,7 @@ mod tests {
               "mountpoint":{"raw":"/mnt/tank/v/pvc-1","value":"/mnt/tank/v/pvc-1"},
               "origin":{"raw":"","value":null},"creation":{"raw":"1690000000","value":1690000000}},
             "user_properties":{"democratic-csi:csi_volume_name":"pvc-1"},"children":null}"#;
-        let row: DatasetRow<'_> = serde_json::from_str(json).unwrap();
-        let mut rows = Vec::new();
-        row.flatten(false, &mut Interner::default(), &mut rows);
+        let rows = datasets(json, false);
         assert_eq!(rows[0].used_bytes, 4096);
         assert_eq!(rows[0].mountpoint.as_deref(), Some("/mnt/tank/v/pvc-1"));
         assert_eq!(rows[0].origin, None);

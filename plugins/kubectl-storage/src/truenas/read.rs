@@ -146,9 +146,11 @@ pub async fn dataset<C: Caller + Sync>(
         answer => answer?,
     };
     let mut rows = Vec::new();
-    for row in answer.decode::<Vec<decode::DatasetRow<'_>>>()? {
-        row.flatten(release < (25, 10), &mut Interner::default(), &mut rows);
-    }
+    answer.decode_with(decode::Datasets {
+        trusted: release < (25, 10),
+        interner: &mut Interner::default(),
+        into: &mut rows,
+    })?;
     let children = rows
         .iter()
         .any(|row| crate::model::nas::parent(&row.id) == id);
@@ -326,7 +328,7 @@ impl<C: Caller + Sync> Reader<'_, C> {
                 ..Pool::default()
             };
             if let Some(answer) = answer {
-                match answer.decode::<Vec<decode::DatasetRow<'_>>>() {
+                match answer.decode::<Vec<decode::SpaceRow<'_>>>() {
                     Ok(roots) => {
                         if let Some(root) = roots.iter().find(|root| root.name() == row.name) {
                             (pool.used_bytes, pool.available_bytes) = root.space();
@@ -358,14 +360,19 @@ impl<C: Caller + Sync> Reader<'_, C> {
         };
         let trusted = self.trusted();
         match result {
-            Ok(answer) => match answer.decode::<Vec<decode::DatasetRow<'_>>>() {
-                Ok(rows) => {
-                    for row in rows {
-                        row.flatten(trusted, &mut self.interner, &mut self.nas.datasets);
-                    }
+            Ok(answer) => {
+                let before = self.nas.datasets.len();
+                let rows = decode::Datasets {
+                    trusted,
+                    interner: &mut self.interner,
+                    into: &mut self.nas.datasets,
+                };
+                if let Err(error) = answer.decode_with(rows) {
+                    // Half a list says less than none.
+                    self.nas.datasets.truncate(before);
+                    self.gap(&asked, &error);
                 }
-                Err(error) => self.gap(&asked, &error),
-            },
+            }
             // A parent that is gone is an answer, not a failure.
             Err(error) if error.kind == ErrorKind::NotFound => {}
             Err(error) => self.gap(&asked, &error),
@@ -404,13 +411,17 @@ impl<C: Caller + Sync> Reader<'_, C> {
         };
         let trusted = self.trusted();
         match result {
-            Ok(answer) => match answer.decode::<Vec<decode::SnapshotRow<'_>>>() {
-                Ok(rows) => self
-                    .nas
-                    .snapshots
-                    .extend(rows.iter().map(|row| row.row(trusted, &mut self.interner))),
-                Err(error) => self.gap(&asked, &error),
-            },
+            Ok(answer) => {
+                let before = self.nas.snapshots.len();
+                let (snapshots, interner) = (&mut self.nas.snapshots, &mut self.interner);
+                let read = answer.each(|row: decode::SnapshotRow<'_>| {
+                    snapshots.push(row.row(trusted, interner));
+                });
+                if let Err(error) = read {
+                    self.nas.snapshots.truncate(before);
+                    self.gap(&asked, &error);
+                }
+            }
             Err(error) if error.kind == ErrorKind::NotFound => {}
             Err(error) => self.gap(&asked, &error),
         }

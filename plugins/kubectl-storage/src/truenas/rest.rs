@@ -56,7 +56,7 @@ impl Rest {
             .await
             .map_err(|error| failed(method, &error))?;
         if status.is_success() {
-            return Ok(Answer::whole(bytes.into()));
+            return Ok(Answer::whole(bytes));
         }
         Err(refusal(method, status, &bytes))
     }

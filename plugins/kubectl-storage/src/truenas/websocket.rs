@@ -3,10 +3,13 @@
 //! A connection that breaks is made again once per call; what is called here only reads, so asking
 //! twice does no harm. Logins are what the appliance limits (20 a minute per address, shared with
 //! every CSI driver behind the same NAT), so there is never a second attempt at one.
+//!
+//! Between two calls the appliance may tell of changes ([`WebSocket::hints`]); after each new
+//! login it is asked to again.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use futures::{SinkExt as _, StreamExt as _};
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
@@ -18,8 +21,9 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    Answer, CallError, ErrorKind,
+    Answer, Bytes, CallError, ErrorKind,
     client::{Address, kind_of},
+    events::{Hints, collections},
 };
 
 const CONNECT_SECONDS: Duration = Duration::from_secs(15);
@@ -29,6 +33,8 @@ const CALL_SECONDS: Duration = Duration::from_mins(5);
 const LARGEST_REQUEST: usize = 65_536;
 /// A list of 10,000 volumes with every property is 59 MB.
 const LARGEST_ANSWER: usize = 512 << 20;
+/// From here on the buffer that an answer was read into is not kept for the next.
+const LARGE_ANSWER: usize = 1 << 20;
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +72,41 @@ pub struct WebSocket {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     socket: Option<Socket>,
     last_id: u64,
+    /// Messages that came before anybody waited for them.
+    early: VecDeque<Bytes>,
+    /// The release whose events are wanted.
+    told_by: Option<(u16, u16)>,
+    hints: Hints,
+}
+
+impl State {
+    /// Opens and logs in, where there is no connection.
+    async fn connected(&mut self, address: &Address, dialect: Dialect) -> Result<(), CallError> {
+        if self.socket.is_some() {
+            return Ok(());
+        }
+        self.early.clear();
+        self.socket = Some(open(address, dialect).await?);
+        let ready = self.introduce(address, dialect).await;
+        if ready.is_err() {
+            self.socket = None;
+        }
+        ready
+    }
+
+    async fn introduce(&mut self, address: &Address, dialect: Dialect) -> Result<(), CallError> {
+        login(self, address, dialect).await?;
+        if self.told_by.is_some() {
+            subscribe(self, dialect).await?;
+            // Nobody listened meanwhile.
+            self.hints = Hints::ALL;
+        }
+        Ok(())
+    }
 }
 
 fn broken(what: &str, error: &dyn std::fmt::Display) -> CallError {
@@ -79,11 +116,8 @@ fn broken(what: &str, error: &dyn std::fmt::Display) -> CallError {
 impl WebSocket {
     /// Connects and logs in. [`ErrorKind::NoMethod`] says that the appliance lacks this dialect.
     pub async fn connect(address: &Address, dialect: Dialect) -> Result<Self, CallError> {
-        let mut state = State {
-            socket: Some(open(address, dialect).await?),
-            last_id: 0,
-        };
-        login(&mut state, address, dialect).await?;
+        let mut state = State::default();
+        state.connected(address, dialect).await?;
         Ok(Self {
             address: address.clone(),
             dialect,
@@ -100,10 +134,7 @@ impl WebSocket {
     pub async fn call(&self, method: &str, params: &[Value]) -> Result<Answer, CallError> {
         let mut state = self.state.lock().await;
         for again in [true, false] {
-            if state.socket.is_none() {
-                state.socket = Some(open(&self.address, self.dialect).await?);
-                login(&mut state, &self.address, self.dialect).await?;
-            }
+            state.connected(&self.address, self.dialect).await?;
             let result = exchange(&mut state, self.dialect, method, params).await;
             match result {
                 Err(error)
@@ -129,14 +160,48 @@ impl WebSocket {
 }
 
 impl WebSocket {
+    /// Asks the appliance to tell of changes from now on, also after the connection was made
+    /// again. What it does not want to tell it does not tell.
+    pub async fn listen(&self, release: (u16, u16)) -> Result<(), CallError> {
+        let mut state = self.state.lock().await;
+        if state.told_by.is_some() {
+            return Ok(());
+        }
+        state.told_by = Some(release);
+        if state.socket.is_none() {
+            return Ok(());
+        }
+        let asked = subscribe(&mut state, self.dialect).await;
+        if asked.is_err() {
+            state.socket = None;
+        }
+        asked
+    }
+
+    /// Waits until the appliance tells of something. It may be dropped at any time; calls wait
+    /// until it is. A connection that breaks here is made again by the next call.
+    pub async fn hints(&self) -> Hints {
+        let mut state = self.state.lock().await;
+        loop {
+            let hints = std::mem::take(&mut state.hints);
+            if !hints.is_empty() {
+                return hints;
+            }
+            if let Ok(message) = receive(&mut state).await {
+                state.hints = Hints::of(&message);
+            } else {
+                state.socket = None;
+                drop(state);
+                return std::future::pending().await;
+            }
+        }
+    }
+
     /// Calls a method that changes something: sent once. After a broken connection nobody knows
     /// whether it arrived, and only reading tells.
     pub async fn change(&self, method: &str, params: &[Value]) -> Result<Answer, CallError> {
         let mut state = self.state.lock().await;
-        if state.socket.is_none() {
-            state.socket = Some(open(&self.address, self.dialect).await?);
-            login(&mut state, &self.address, self.dialect).await?;
-        }
+        state.connected(&self.address, self.dialect).await?;
         let result = exchange(&mut state, self.dialect, method, params).await;
         if result.as_ref().is_err_and(|error| {
             matches!(
@@ -204,6 +269,35 @@ async fn login(state: &mut State, address: &Address, dialect: Dialect) -> Result
     ))
 }
 
+/// Asks for events. Only a broken connection is a failure.
+async fn subscribe(state: &mut State, dialect: Dialect) -> Result<(), CallError> {
+    let Some(release) = state.told_by else {
+        return Ok(());
+    };
+    for name in collections(release) {
+        match dialect {
+            // The answer (`ready` or `nosub`) is of no interest.
+            Dialect::Legacy => {
+                state.last_id += 1;
+                let request = json!({"msg": "sub", "id": state.last_id.to_string(), "name": name});
+                send(state, request.to_string()).await?;
+            }
+            Dialect::JsonRpc => {
+                let name = [json!(name)];
+                match exchange(state, dialect, "core.subscribe", &name).await {
+                    Err(error)
+                        if matches!(error.kind, ErrorKind::Connection | ErrorKind::Unreadable) =>
+                    {
+                        return Err(error);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn send(state: &mut State, text: String) -> Result<(), CallError> {
     let Some(socket) = &mut state.socket else {
         return Err(CallError::new(ErrorKind::Connection, "not connected"));
@@ -214,34 +308,58 @@ async fn send(state: &mut State, text: String) -> Result<(), CallError> {
         .map_err(|error| broken("cannot send", &error))
 }
 
-async fn receive(state: &mut State) -> Result<Vec<u8>, CallError> {
+async fn receive(state: &mut State) -> Result<Bytes, CallError> {
+    if let Some(message) = state.early.pop_front() {
+        return Ok(message);
+    }
     let Some(socket) = &mut state.socket else {
         return Err(CallError::new(ErrorKind::Connection, "not connected"));
     };
     loop {
-        match socket.next().await {
-            Some(Ok(Message::Text(text))) => return Ok(tungstenite::Bytes::from(text).into()),
-            Some(Ok(Message::Close(frame))) => {
-                let why = frame
-                    .map(|frame| frame.reason.to_string())
-                    .unwrap_or_default();
-                return Err(broken("the appliance closed the connection", &why));
+        let message = socket.next().await;
+        if let Some(message) = text_of(message)? {
+            if message.len() >= LARGE_ANSWER {
+                // The socket reads on into the buffer that this message lies in, and would keep
+                // all of it for as long as the session lasts. Asked for more while the message is
+                // in use it takes a new one, and this one goes with the message.
+                // Trouble that shows here shows in the next call too.
+                let next = socket.next().now_or_never();
+                if let Some(Ok(Some(early))) = next.map(text_of) {
+                    state.early.push_back(early);
+                }
             }
-            Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(broken("the connection broke", &error)),
-            None => {
-                return Err(CallError::new(
-                    ErrorKind::Connection,
-                    "the connection ended",
-                ));
-            }
+            return Ok(message);
         }
+    }
+}
+
+/// The text of what came; none when it is no text.
+fn text_of(
+    message: Option<Result<Message, tungstenite::Error>>,
+) -> Result<Option<Bytes>, CallError> {
+    match message {
+        Some(Ok(Message::Text(text))) => Ok(Some(Bytes::from(text))),
+        Some(Ok(Message::Close(frame))) => {
+            let why = frame
+                .map(|frame| frame.reason.to_string())
+                .unwrap_or_default();
+            Err(broken("the appliance closed the connection", &why))
+        }
+        Some(Ok(_)) => Ok(None),
+        Some(Err(error)) => Err(broken("the connection broke", &error)),
+        None => Err(CallError::new(
+            ErrorKind::Connection,
+            "the connection ended",
+        )),
     }
 }
 
 /// An answer of either dialect; the result stays text.
 #[derive(Deserialize)]
 struct Envelope<'a> {
+    /// Says in the older dialect what kind of message it is.
+    #[serde(borrow, default)]
+    msg: Option<&'a RawValue>,
     #[serde(default)]
     id: Option<Value>,
     #[serde(borrow, default)]
@@ -279,7 +397,10 @@ async fn exchange(
         loop {
             let message = receive(state).await?;
             let range = match serde_json::from_slice::<Envelope<'_>>(&message) {
-                Ok(envelope) if !is_ours(&envelope, id) => continue,
+                Ok(envelope) if !is_ours(&envelope, id) => {
+                    state.hints = state.hints.and(Hints::of(&message));
+                    continue;
+                }
                 Ok(Envelope {
                     error: Some(error), ..
                 }) => return Err(refusal(method, error)),
@@ -295,7 +416,7 @@ async fn exchange(
             };
             return Ok(match range {
                 Some((start, end)) => Answer::part(message, start, end),
-                None => Answer::whole(b"null".to_vec()),
+                None => Answer::whole(Bytes::from_static(b"null")),
             });
         }
     };
@@ -308,6 +429,11 @@ async fn exchange(
 }
 
 fn is_ours(envelope: &Envelope<'_>, id: u64) -> bool {
+    // An event carries the number of the row that changed, which may be that of our call.
+    let event = ["\"added\"", "\"changed\"", "\"removed\""];
+    if envelope.msg.is_some_and(|msg| event.contains(&msg.get())) {
+        return false;
+    }
     match &envelope.id {
         Some(Value::Number(number)) => number.as_u64() == Some(id),
         Some(Value::String(text)) => *text == id.to_string(),

@@ -116,6 +116,7 @@ async fn from_the_first_look_to_an_undone_quarantine() {
 
     let dismissed = monitor::serves_and_follows(&site).await;
     monitor::is_guarded_and_tells(&site, &dismissed).await;
+    monitor::hears_of_changes(&site).await;
 
     site.confirm();
     let state = || site.nas.nas.lock().unwrap().state();

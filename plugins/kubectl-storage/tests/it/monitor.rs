@@ -9,6 +9,13 @@ use std::{
 };
 
 use futures::StreamExt as _;
+use kubectl_storage::{
+    cleanup::Change as _,
+    truenas::{
+        client::{Address, Client},
+        tls::Trust,
+    },
+};
 use pequod_api::StorageFinding;
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
@@ -244,6 +251,68 @@ pub(crate) async fn serves_and_follows(site: &Site<'_>) -> String {
     assert_eq!(monitor.get("status", Some("static-token")).await.0, 401);
     monitor.process.stop().await;
     name
+}
+
+/// What the appliance tells brings the next read forward: nothing else here would read within an hour.
+pub(crate) async fn hears_of_changes(site: &Site<'_>) {
+    let ports = pequod_testkit::free_ports(2).unwrap();
+    std::fs::write(site.file("tokens"), "anna static-token\n").unwrap();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_kubectl-storage"));
+    let mut command = site.cluster.command(program, "admin");
+    command
+        .args(["monitor", "--interval", "3600"])
+        .args(["--snapshot-interval", "3600"])
+        .arg(format!("--listen=127.0.0.1:{}", ports[0]))
+        .arg(format!("--health=127.0.0.1:{}", ports[1]))
+        .arg("--token-file")
+        .arg(site.file("tokens"))
+        .arg("--storage-config")
+        .arg(site.file("storage.yaml"))
+        .arg("--state-dir")
+        .arg(site.file("hearing-state"));
+    let monitor = Monitor {
+        url: format!("http://127.0.0.1:{}", ports[0]),
+        health: format!("http://127.0.0.1:{}", ports[1]),
+        process: site.cluster.spawn("storage-monitor", &command).unwrap(),
+    };
+    let scanned = |status: &Value| status["readAt"].is_i64();
+    let first = monitor.until("status", scanned).await;
+    let number = |body: &Value| -> u64 {
+        let rows = body["items"].as_array().into_iter().flatten();
+        rows.filter_map(|row| row["snapshots"].as_u64()).sum()
+    };
+    let before = number(&monitor.until("snapshots", |body| number(body) > 0).await);
+    // Somebody else's session, on the same appliance.
+    let address = Address {
+        host: "localhost".to_owned(),
+        port: site.nas.address.port(),
+        plain: false,
+        trust: Trust::fingerprint(&site.nas.fingerprint).unwrap(),
+        key: pequod_diag::Secret::new("1-simulated".to_owned()),
+    };
+    let other = Client::connect(&address).await.unwrap();
+    let wanted =
+        serde_json::json!({"dataset": format!("tank/v/{}", crate::site::WHOLE), "name": "by-hand"});
+    other
+        .change("zfs.snapshot.create", &[wanted])
+        .await
+        .unwrap();
+    monitor
+        .until("snapshots", |body| number(body) == before + 1)
+        .await;
+    let status = monitor.until("status", scanned).await;
+    assert_eq!(status["readAt"], first["readAt"], "no scan was needed");
+    other
+        .change(
+            "zfs.snapshot.delete",
+            &[serde_json::json!(format!(
+                "tank/v/{}@by-hand",
+                crate::site::WHOLE
+            ))],
+        )
+        .await
+        .unwrap();
+    monitor.process.stop().await;
 }
 
 /// An authority, a server's certificate and a client's, in the site's folder.

@@ -2,17 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test: what fails here fails it")]
 
+use std::time::Duration;
+
+use futures::FutureExt as _;
 use kubectl_storage::{
+    cleanup::Change as _,
     model::{Text, nas::Nas as Rows},
     truenas::{
         Caller, ErrorKind,
         client::{Address, Client},
+        events::Hints,
         read::{Scope, read},
         tls::Trust,
         websocket::Dialect,
     },
 };
 use pequod_diag::Secret;
+use serde_json::json;
 use storage_ground_truth::{Recipe, world};
 use truenas_simulator::{
     Nas, Profile, Trouble, failure,
@@ -231,5 +237,98 @@ async fn a_request_that_is_too_long_is_not_sent() {
         client.call("system.version", &[]).await.is_ok(),
         "the connection lives on"
     );
+    running.stop().await;
+}
+
+/// Everything that is told until the next call is answered, as one.
+async fn told(client: &Client) -> Hints {
+    // Events go out before the answer to a call that came after them, or a moment later.
+    let hints = tokio::time::timeout(Duration::from_secs(10), client.hints());
+    hints.await.unwrap()
+}
+
+#[tokio::test]
+async fn changes_are_told_in_both_dialects_and_no_event_is_taken_for_an_answer() {
+    for (profile, dialect, release) in [
+        (Profile::V2410, Dialect::Legacy, (24, 10)),
+        (Profile::V2510, Dialect::JsonRpc, (25, 10)),
+        (Profile::V2510, Dialect::Legacy, (25, 10)),
+    ] {
+        let running = simulator(profile, 80).await;
+        let connect = || async {
+            Client::websocket(&address(&running), dialect)
+                .await
+                .unwrap()
+        };
+        let (hearer, other) = (connect().await, connect().await);
+        hearer.listen(release).await.unwrap();
+        hearer.listen(release).await.unwrap();
+        // Numbers of rows that are also numbers of calls to come.
+        let mut changed = 0;
+        for id in 1..=30_u64 {
+            let shown = [json!(id), json!({"enabled": true})];
+            changed += usize::from(other.change("sharing.nfs.update", &shown).await.is_ok());
+        }
+        assert!(changed > 10, "{changed}");
+        for _ in 0..30 {
+            let answer = hearer.call("core.ping", &[]).await.unwrap();
+            assert_eq!(answer.decode::<String>().unwrap(), "pong", "{profile:?}");
+        }
+        let hints = told(&hearer).await;
+        assert!(hints.others && !hints.snapshots, "{hints:?}");
+        let prefix = if release >= (25, 10) { "pool" } else { "zfs" };
+        let dataset = &rows(&other).await.datasets[1].id;
+        let wanted = [json!({"dataset": dataset, "name": "by-hand"})];
+        other
+            .change(&format!("{prefix}.snapshot.create"), &wanted)
+            .await
+            .unwrap();
+        let mut hints = told(&hearer).await;
+        while !hints.snapshots {
+            hints = told(&hearer).await;
+        }
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn after_a_broken_connection_anything_may_have_changed() {
+    for dialect in [Dialect::JsonRpc, Dialect::Legacy] {
+        let running = simulator(Profile::V2504, 10).await;
+        let client = Client::websocket(&address(&running), dialect)
+            .await
+            .unwrap();
+        client.listen((25, 4)).await.unwrap();
+        running
+            .nas
+            .lock()
+            .unwrap()
+            .script
+            .next("pool.query", Trouble::Drop);
+        assert_eq!(rows(&client).await.gaps, []);
+        let hints = told(&client).await;
+        assert!(hints.others && hints.snapshots);
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn lost_events_are_told_by_nobody_and_read_by_everybody() {
+    let world = world(&Recipe::standard(1, 20));
+    let nas = Nas::new(Profile::V2504, &world.nas).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let options = Options {
+        lose_events: true,
+        ..Options::default()
+    };
+    let running = start(listener, nas, options).unwrap();
+    let client = Client::connect(&address(&running)).await.unwrap();
+    client.listen((25, 4)).await.unwrap();
+    let before = rows(&client).await;
+    let wanted = [json!({"dataset": before.datasets[1].id, "name": "by-hand"})];
+    client.change("zfs.snapshot.create", &wanted).await.unwrap();
+    let after = rows(&client).await;
+    assert_eq!(after.snapshots.len(), before.snapshots.len() + 1);
+    assert!(client.hints().now_or_never().is_none());
     running.stop().await;
 }
