@@ -94,6 +94,7 @@ pub async fn submit(client: &Client, plan: &Plan) -> Result<String, NotApproved>
         phase: match plan.phase {
             Phase::Quarantine => "quarantine",
             Phase::Purge => "purge",
+            Phase::Claim => "claim",
         }
         .to_owned(),
         items: u32::try_from(plan.items.len()).unwrap_or(u32::MAX),

@@ -13,12 +13,12 @@ mod watching;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use pequod_cli::{Exit, Failure, KubectlArgs, Table};
+use pequod_cli::{CompletionArgs, Exit, Failure, KubectlArgs, Table};
 use pequod_diag::{Code, Diagnostic};
 
 use crate::{
     adopt, explain,
-    finding::{Severity, State, code_named},
+    finding::{Code as FindingCode, Severity, State, code_named},
     ledger::Ledger,
     matcher::{self, Report, Rules},
     model::Inventory,
@@ -119,7 +119,11 @@ enum Command {
         watch: bool,
     },
     /// Show what is on the NAS and belongs to nothing, with the bytes it takes
-    Orphans,
+    Orphans {
+        /// Go on, and print what appears and what goes, a line each (with -o json a line of JSON)
+        #[arg(long)]
+        watch: bool,
+    },
     /// Show snapshots of volumes: how many, how old, how large
     Snapshots {
         /// Show each snapshot, and the VolumeSnapshot it belongs to
@@ -189,12 +193,21 @@ enum Command {
         /// What to look at; asked for when not given
         subject: Option<String>,
     },
+    /// Print the script that completes `kubectl-storage` in a shell
+    ///
+    /// `kubectl storage` itself is completed by kubectl's own completion, which asks the executable
+    /// `kubectl_complete-storage` that comes with the plugin.
+    #[command(after_help = "Examples:\n  source <(kubectl-storage completion bash)")]
+    Completion(CompletionArgs),
 }
 
 /// Does what the command line says.
 pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
     let mut output = Output::new(arguments.scan.output);
     let command = arguments.command.clone().unwrap_or(Command::Status);
+    if let Command::Completion(shell) = &command {
+        return shell.run::<Storage>();
+    }
     let wants = gather::Wants {
         snapshots: !matches!(command, Command::Validate | Command::Doctor),
         rights: matches!(command, Command::Validate | Command::Troubleshoot { .. }),
@@ -215,6 +228,11 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
     }
     if let Command::Scan { only, watch: true } = &command {
         return watching::watch(&arguments.kubectl, &arguments.scan, only, &mut output).await;
+    }
+    if let Command::Orphans { watch: true } = &command {
+        let codes = FindingCode::ALL.iter().filter(|code| code.removable());
+        let only: Vec<String> = codes.map(|code| code.id().to_owned()).collect();
+        return watching::watch(&arguments.kubectl, &arguments.scan, &only, &mut output).await;
     }
     if let Some(exit) = monitored::answer(&arguments.scan, &command, &mut output).await? {
         return Ok(exit);
@@ -249,12 +267,12 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
             output.say(&summary(&report));
             answer(kept.iter().any(|found| found.severity >= Severity::Warning))
         }
-        Command::Orphans => {
+        Command::Orphans { .. } => {
             let report = scan(inventory, &arguments.scan)?;
             let kept: Vec<_> = report
                 .findings
                 .iter()
-                .filter(|found| found.removable() || found.code == crate::finding::Code::MassOrphan)
+                .filter(|found| found.removable() || found.code == FindingCode::MassOrphan)
                 .collect();
             output.findings(&kept)?;
             output.say(&summary(&report));
@@ -318,7 +336,7 @@ pub async fn run(arguments: Storage) -> Result<Exit, Failure> {
             let (kubectl, scan) = (&arguments.kubectl, &arguments.scan);
             cleaning::undo(&gathered, kubectl, scan, &name, &mut output).await?
         }
-        Command::Approve { .. } | Command::Monitor(_) => Exit::Done,
+        Command::Approve { .. } | Command::Monitor(_) | Command::Completion(_) => Exit::Done,
         Command::Audit => cleaning::audited(&gathered, &arguments.scan, &mut output)?,
         Command::Retention => cleaning::retained(&gathered, &mut output)?,
         Command::Adopt {

@@ -185,20 +185,7 @@ impl Finding {
 
     /// Whether something may be removed for it, once confirmed.
     pub fn removable(&self) -> bool {
-        matches!(
-            self.code,
-            Code::VolumeOrphan
-                | Code::PartialProvision
-                | Code::TargetOrphan
-                | Code::ExtentOrphan
-                | Code::LinkOrphan
-                | Code::ShareOrphan
-                | Code::SubsystemOrphan
-                | Code::SnapshotOrphan
-                | Code::DetachedOrphan
-                | Code::EmptyContainer
-                | Code::LeakedHelper
-        )
+        self.code.removable()
     }
 
     /// What is the same from scan to scan.

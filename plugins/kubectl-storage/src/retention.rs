@@ -161,6 +161,7 @@ fn one(
                     policy.keep_last, policy.keep_days
                 )],
                 bytes: Some(snapshot.used_bytes),
+                cluster: None,
             });
         }
     }

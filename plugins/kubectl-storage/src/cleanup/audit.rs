@@ -120,6 +120,8 @@ pub enum Standing {
     Undone,
     /// Removed.
     Purged,
+    /// It says whose it is.
+    Claimed,
 }
 
 /// What the log says about an item.
@@ -320,6 +322,9 @@ impl Audit {
                     known.sent.push(step.clone());
                 }
                 Event::Finished if known.phase == Phase::Purge => known.standing = Standing::Purged,
+                Event::Finished if known.phase == Phase::Claim => {
+                    known.standing = Standing::Claimed;
+                }
                 Event::Finished => {
                     known.standing = Standing::Quarantined;
                     known.since = entry.at;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     model::{
         Seconds,
-        nas::{Dataset, QUARANTINE_PROPERTY, Snapshot},
+        nas::{Dataset, LEDGER_PROPERTY, QUARANTINE_PROPERTY, Snapshot},
     },
     truenas::{Answer, CallError, Caller, read},
 };
@@ -206,7 +206,7 @@ pub async fn apply<C: Change + Sync, R: Recheck>(
             match one(appliance, step, audit, plan, item, work).await? {
                 Ok(()) => outcome.calls += 1,
                 Err(why) => {
-                    let undone = plan.phase == Phase::Quarantine
+                    let undone = plan.phase != Phase::Purge
                         && take_back(appliance, item, audit, &plan.digest, work)
                             .await?
                             .is_ok();
@@ -233,7 +233,7 @@ fn abandon(
     work: &Work<'_>,
 ) -> Result<bool, AuditError> {
     let event = match plan.phase {
-        Phase::Quarantine => Event::Undone,
+        Phase::Quarantine | Phase::Claim => Event::Undone,
         Phase::Purge => Event::Left,
     };
     work.log(audit, &plan.digest, item, event)?;
@@ -251,7 +251,7 @@ async fn precheck<C: Change + Sync>(
     for step in &item.steps {
         let failed = |error: CallError| (step.clone(), error.reason);
         let looked = match step {
-            Step::Disable { .. } | Step::Remove { .. } | Step::Mark { .. } => {
+            Step::Disable { .. } | Step::Remove { .. } | Step::Mark { .. } | Step::Claim { .. } => {
                 look(appliance, step).await.map_err(failed)?
             }
             Step::DestroySnapshot {
@@ -380,7 +380,7 @@ pub async fn undo<C: Change + Sync>(
         let named = known.plan == name || identity == name || known.item.id == name;
         let open = matches!(
             known.standing,
-            Standing::Quarantined | Standing::Interrupted
+            Standing::Quarantined | Standing::Claimed | Standing::Interrupted
         );
         if named && open {
             chosen.push(known.item.clone());
@@ -508,18 +508,34 @@ async fn look<C: Caller + Sync>(appliance: &Appliance<C>, step: &Step) -> Result
             // A hold goes with its snapshot: an undo that was cut off may have dropped it already.
             _ => There::After,
         },
-        Step::Mark { dataset, value } => match mark(caller, release, dataset).await? {
-            None => moved(format!("{dataset} is gone")),
-            Some(None) => There::Before,
-            Some(Some(found)) if found == *value => There::After,
-            Some(Some(found)) => moved(format!("it is in quarantine since {found}")),
-        },
-        Step::Unmark { dataset, value } => match mark(caller, release, dataset).await? {
-            None => moved(format!("{dataset} is gone")),
-            Some(None) => There::After,
-            Some(Some(found)) if found == *value => There::Before,
-            Some(Some(found)) => moved(format!("it is in quarantine since {found}")),
-        },
+        Step::Mark { dataset, value } => {
+            let found = read::dataset(caller, release, dataset).await?;
+            marked(found.as_ref(), QUARANTINE_PROPERTY, value, true)
+        }
+        Step::Unmark { dataset, value } => {
+            let found = read::dataset(caller, release, dataset).await?;
+            marked(found.as_ref(), QUARANTINE_PROPERTY, value, false)
+        }
+        Step::Claim {
+            dataset,
+            created,
+            cluster,
+        }
+        | Step::Disclaim {
+            dataset,
+            created,
+            cluster,
+        } => {
+            let found = read::dataset(caller, release, dataset).await?;
+            if found
+                .as_ref()
+                .is_some_and(|known| known.row.created != *created)
+            {
+                return Ok(moved("a dataset of that name was made since"));
+            }
+            let set = matches!(step, Step::Claim { .. });
+            marked(found.as_ref(), LEDGER_PROPERTY, cluster, set)
+        }
         Step::DestroySnapshot {
             dataset,
             name,
@@ -621,19 +637,23 @@ fn free(found: &Snapshot) -> There {
     }
 }
 
-/// The mark of a dataset; the outer none says that the dataset is gone.
-async fn mark<C: Caller + Sync>(
-    caller: &C,
-    release: (u16, u16),
-    dataset: &str,
-) -> Result<Option<Option<String>>, CallError> {
-    let found = read::dataset(caller, release, dataset).await?;
-    Ok(found.map(|known| {
-        known
-            .row
-            .property(QUARANTINE_PROPERTY)
-            .map(|property| property.value.to_string())
-    }))
+/// How a dataset stands to a property that is to say something, or (`set` is false) to say it no more.
+fn marked(found: Option<&read::Found>, property: &str, value: &str, set: bool) -> There {
+    let Some(found) = found else {
+        return moved("the dataset is gone");
+    };
+    match found.row.property(property) {
+        None if set => There::Before,
+        None => There::After,
+        Some(known) if *known.value == *value => {
+            if set {
+                There::After
+            } else {
+                There::Before
+            }
+        }
+        Some(known) => moved(format!("{property} is {} now", known.value)),
+    }
 }
 
 async fn destroyable<C: Caller + Sync>(

@@ -16,10 +16,10 @@ use super::{
 use crate::{
     finding::{Finding, State},
     ledger,
-    matcher::Report,
+    matcher::{Match, Report},
     model::{
         Inventory, Seconds,
-        nas::{Dataset, Nas},
+        nas::{Dataset, LEDGER_PROPERTY, Nas},
     },
 };
 
@@ -34,6 +34,9 @@ pub enum Phase {
     Quarantine,
     /// What was in quarantine long enough is removed.
     Purge,
+    /// The uid of its cluster is written on each volume that has a PersistentVolume, so that it is still known whose
+    /// it is when the PersistentVolume is gone.
+    Claim,
 }
 
 /// One thing that is dealt with.
@@ -117,6 +120,8 @@ pub struct Candidate {
     pub why: Vec<String>,
     /// Bytes that removing it frees.
     pub bytes: Option<u64>,
+    /// Uid of the cluster whose it is, for a claim.
+    pub cluster: Option<String>,
 }
 
 /// Why there is no plan.
@@ -171,6 +176,45 @@ pub fn candidates(report: &Report) -> Vec<Candidate> {
         .collect()
 }
 
+/// Volumes of which one cluster has the PersistentVolume and which do not say so yet.
+pub fn unclaimed(report: &Report, inventory: &Inventory) -> Vec<Candidate> {
+    let mut owners: BTreeMap<(&str, &str), Vec<&Match>> = BTreeMap::new();
+    for found in &report.matches {
+        owners
+            .entry((&found.nas, &found.dataset))
+            .or_default()
+            .push(found);
+    }
+    let mut candidates = Vec::new();
+    for ((site, id), matches) in owners {
+        let known = inventory.appliances.iter().find(|nas| *nas.name == *site);
+        let row = known.and_then(|nas| dataset(nas, id));
+        let uid = &matches[0].cluster_uid;
+        let one = !uid.is_empty() && matches.iter().all(|found| found.cluster_uid == *uid);
+        let Some(row) = row.filter(|row| one && row.property(LEDGER_PROPERTY).is_none()) else {
+            continue;
+        };
+        candidates.push(Candidate {
+            identity: format!(
+                "claim {site} Dataset {} {id}",
+                row.created.unwrap_or_default()
+            ),
+            code: "claim".to_owned(),
+            site: site.to_owned(),
+            kind: "Dataset".to_owned(),
+            id: id.to_owned(),
+            number: None,
+            why: matches
+                .iter()
+                .map(|found| format!("PersistentVolume {} of {}", found.volume, found.cluster))
+                .collect(),
+            bytes: None,
+            cluster: Some(uid.to_string()),
+        });
+    }
+    candidates
+}
+
 fn candidate(found: &Finding) -> Candidate {
     Candidate {
         identity: ledger::identity(found),
@@ -185,6 +229,7 @@ fn candidate(found: &Finding) -> Candidate {
             .map(|evidence| evidence.says.clone())
             .collect(),
         bytes: found.bytes,
+        cluster: None,
     }
 }
 
@@ -218,8 +263,14 @@ pub fn build(
         };
         let before = known.get(candidate.identity.as_str());
         let standing = before.map(|known| known.standing);
-        let seen = seen(nas, candidate);
+        let seen = match request.phase {
+            // A volume in use is written to all the time.
+            Phase::Claim => Vec::new(),
+            _ => seen(nas, candidate),
+        };
         let steps = match request.phase {
+            Phase::Claim if standing == Some(Standing::Interrupted) => continue,
+            Phase::Claim => claim(nas, candidate),
             Phase::Quarantine => match standing {
                 Some(Standing::Quarantined | Standing::Interrupted) => continue,
                 _ => quarantine(nas, candidate, request.now),
@@ -530,6 +581,16 @@ fn quarantine(nas: &Nas, candidate: &Candidate, now: Seconds) -> Option<Vec<Step
         });
     }
     Some(steps)
+}
+
+/// Writes on it whose it is.
+fn claim(nas: &Nas, candidate: &Candidate) -> Option<Vec<Step>> {
+    let known = dataset(nas, &candidate.id)?;
+    Some(vec![Step::Claim {
+        dataset: known.id.to_string(),
+        created: known.created,
+        cluster: candidate.cluster.clone()?,
+    }])
 }
 
 /// Removes it: association, target, extent, shares, then each snapshot by name, then the dataset.

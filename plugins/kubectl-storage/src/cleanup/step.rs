@@ -9,7 +9,10 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::model::{Seconds, nas::QUARANTINE_PROPERTY};
+use crate::model::{
+    Seconds,
+    nas::{LEDGER_PROPERTY, QUARANTINE_PROPERTY},
+};
 
 /// A table of the appliance with numbered rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -197,6 +200,24 @@ pub enum Step {
         /// The time it said.
         value: String,
     },
+    /// Writes on the dataset which cluster's it is.
+    Claim {
+        /// Which.
+        dataset: String,
+        /// When it was made.
+        created: Option<Seconds>,
+        /// Uid of the cluster.
+        cluster: String,
+    },
+    /// Removes that again.
+    Disclaim {
+        /// Which.
+        dataset: String,
+        /// When it was made.
+        created: Option<Seconds>,
+        /// Uid of the cluster.
+        cluster: String,
+    },
     /// Removes a row.
     Remove {
         /// Where.
@@ -243,6 +264,15 @@ impl Step {
             Self::TakeSnapshot { dataset, name } => Self::DropSnapshot { dataset, name },
             Self::Hold { dataset, name } => Self::Release { dataset, name },
             Self::Mark { dataset, value } => Self::Unmark { dataset, value },
+            Self::Claim {
+                dataset,
+                created,
+                cluster,
+            } => Self::Disclaim {
+                dataset,
+                created,
+                cluster,
+            },
             _ => return None,
         })
     }
@@ -287,20 +317,12 @@ impl Step {
                 format!("{snapshots}.release"),
                 vec![json!(format!("{dataset}@{name}"))],
             ),
-            Self::Mark { dataset, value } => (
-                "pool.dataset.update".to_owned(),
-                vec![
-                    json!(dataset),
-                    json!({"user_properties_update": [{"key": QUARANTINE_PROPERTY, "value": value}]}),
-                ],
-            ),
-            Self::Unmark { dataset, .. } => (
-                "pool.dataset.update".to_owned(),
-                vec![
-                    json!(dataset),
-                    json!({"user_properties_update": [{"key": QUARANTINE_PROPERTY, "remove": true}]}),
-                ],
-            ),
+            Self::Mark { dataset, value } => property(dataset, QUARANTINE_PROPERTY, Some(value)),
+            Self::Unmark { dataset, .. } => property(dataset, QUARANTINE_PROPERTY, None),
+            Self::Claim {
+                dataset, cluster, ..
+            } => property(dataset, LEDGER_PROPERTY, Some(cluster)),
+            Self::Disclaim { dataset, .. } => property(dataset, LEDGER_PROPERTY, None),
             Self::Remove { table, row } => {
                 (format!("{}.delete", table.namespace()), vec![json!(row.id)])
             }
@@ -309,6 +331,18 @@ impl Step {
             }
         }
     }
+}
+
+/// The call that sets a property of a dataset, or clears it.
+fn property(dataset: &str, name: &str, value: Option<&str>) -> (String, Vec<Value>) {
+    let update = match value {
+        Some(value) => json!({"key": name, "value": value}),
+        None => json!({"key": name, "remove": true}),
+    };
+    (
+        "pool.dataset.update".to_owned(),
+        vec![json!(dataset), json!({"user_properties_update": [update]})],
+    )
 }
 
 impl fmt::Display for Step {
@@ -326,6 +360,10 @@ impl fmt::Display for Step {
                 write!(f, "set {QUARANTINE_PROPERTY}={value} on {dataset}")
             }
             Self::Unmark { dataset, .. } => write!(f, "clear {QUARANTINE_PROPERTY} on {dataset}"),
+            Self::Claim {
+                dataset, cluster, ..
+            } => write!(f, "set {LEDGER_PROPERTY}={cluster} on {dataset}"),
+            Self::Disclaim { dataset, .. } => write!(f, "clear {LEDGER_PROPERTY} on {dataset}"),
             Self::Remove { table, row } => write!(f, "remove {} {row}", table.words()),
             Self::DestroySnapshot { dataset, name, .. } => {
                 write!(f, "destroy snapshot {dataset}@{name}")

@@ -24,15 +24,21 @@ use crate::{
         Audit, Item, Phase, Plan, Recheck, Request, apply as carry_out,
         audit::{AuditError, Event},
         execute::{Stop, Work},
-        plan::{self, Refusal},
+        plan::{self, Candidate, Refusal},
         undo as take_back,
     },
+    matcher::Report,
+    model::Inventory,
     retention,
     usage::human,
 };
 
 /// What is planned.
 #[derive(Debug, Clone, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(super) struct PlanArgs {
     /// Datasets, snapshots, targets or shares; everything that is confirmed when none is named
     #[arg(value_name = "SUBJECT")]
@@ -41,6 +47,10 @@ pub(super) struct PlanArgs {
     /// Remove what has been in quarantine long enough, instead of putting something into it
     #[arg(long)]
     purge: bool,
+
+    /// Write on each volume that has a PersistentVolume whose it is (the property pequod:cluster), instead
+    #[arg(long, conflicts_with_all = ["purge", "retention"])]
+    claim: bool,
 
     /// Days that something must have been in quarantine before it may be removed
     #[arg(long, value_name = "DAYS", default_value_t = 14)]
@@ -100,7 +110,7 @@ fn build(
     with_retention: bool,
 ) -> Result<Plan, Failure> {
     let report = scan(&gathered.inventory, arguments)?;
-    let mut candidates = plan::candidates(&report);
+    let mut candidates = candidates(&report, &gathered.inventory, request.phase);
     if with_retention {
         let policies = &gathered.settings.retention;
         candidates
@@ -108,6 +118,14 @@ fn build(
     }
     plan::build(&report, &gathered.inventory, &candidates, audit, request)
         .map_err(|refusal| refused(&refusal))
+}
+
+/// What a plan of this kind may be about.
+fn candidates(report: &Report, inventory: &Inventory, phase: Phase) -> Vec<Candidate> {
+    match phase {
+        Phase::Quarantine | Phase::Purge => plan::candidates(report),
+        Phase::Claim => plan::unclaimed(report, inventory),
+    }
 }
 
 fn audit_of(gathered: &Gathered, arguments: &ScanArgs) -> Result<PathBuf, Failure> {
@@ -153,10 +171,10 @@ pub(super) async fn planned(
         .await
         .map_err(|error| Failure::api("could not ask who you are", &error))?;
     let request = Request {
-        phase: if arguments.purge {
-            Phase::Purge
-        } else {
-            Phase::Quarantine
+        phase: match (arguments.purge, arguments.claim) {
+            (true, _) => Phase::Purge,
+            (_, true) => Phase::Claim,
+            _ => Phase::Quarantine,
         },
         now: now(),
         author,
@@ -166,7 +184,12 @@ pub(super) async fn planned(
     let plan = build(gathered, scan_args, &audit, &request, arguments.retention)?;
     show(&plan, output)?;
     if plan.items.is_empty() {
-        output.say("nothing to plan: only what two complete scans confirmed gets into a plan");
+        output.say(match request.phase {
+            Phase::Claim => {
+                "nothing to plan: every volume with a PersistentVolume says whose it is"
+            }
+            _ => "nothing to plan: only what two complete scans confirmed gets into a plan",
+        });
         return Ok(Exit::Done);
     }
     if let Some(out) = &arguments.out {
@@ -230,6 +253,7 @@ pub(super) struct ApplyArgs {
 struct Again<'a> {
     kubectl: &'a KubectlArgs,
     scan_args: &'a ScanArgs,
+    phase: Phase,
     with_retention: bool,
     /// For how long what was read is believed.
     lasts: Duration,
@@ -256,7 +280,7 @@ impl Again<'_> {
         if !report.complete || report.guarded {
             return Err("another look was incomplete or guarded".to_owned());
         }
-        let mut candidates = plan::candidates(&report);
+        let mut candidates = candidates(&report, &gathered.inventory, self.phase);
         if self.with_retention {
             let policies = &gathered.settings.retention;
             candidates.extend(retention::evaluate(&gathered.inventory, policies, now()).candidates);
@@ -276,7 +300,13 @@ impl Recheck for Again<'_> {
         }
         match &*last {
             Some((_, candidates)) if candidates.contains(&item.identity) => Ok(()),
-            _ => Err("another look at both sides does not find it orphaned any more".to_owned()),
+            _ => Err(match self.phase {
+                Phase::Claim => {
+                    "another look at both sides does not find its PersistentVolume any more"
+                }
+                _ => "another look at both sides does not find it orphaned any more",
+            }
+            .to_owned()),
         }
     }
 }
@@ -357,9 +387,10 @@ pub(super) async fn apply(
     let again = Again {
         kubectl,
         scan_args,
+        phase: plan.phase,
         with_retention,
         lasts: match plan.phase {
-            Phase::Quarantine => Duration::from_secs(10),
+            Phase::Quarantine | Phase::Claim => Duration::from_secs(10),
             // What is removed is gone.
             Phase::Purge => Duration::ZERO,
         },
@@ -372,6 +403,7 @@ pub(super) async fn apply(
     let what = match plan.phase {
         Phase::Quarantine => "in quarantine",
         Phase::Purge => "removed",
+        Phase::Claim => "say whose they are",
     };
     output.say(&format!(
         "{} items {what}, {} calls, each read back; audit log: {}",

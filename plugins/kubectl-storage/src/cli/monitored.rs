@@ -217,7 +217,7 @@ pub(super) async fn answer(
         return Ok(None);
     }
     let (path, columns): (&str, &[(&'static str, &str)]) = match command {
-        Command::Scan { .. } | Command::Orphans => (
+        Command::Scan { .. } | Command::Orphans { .. } => (
             "findings",
             &[
                 ("CODE", "code"),
@@ -269,8 +269,9 @@ pub(super) async fn answer(
         let code = row.get("code").and_then(Value::as_str).unwrap_or_default();
         match command {
             Command::Scan { only, .. } => only.is_empty() || only.iter().any(|known| known == code),
-            // PQS-1001 to 1011 are what may be removed once it is confirmed.
-            Command::Orphans => code.starts_with("PQS-10") && code < "PQS-1012",
+            Command::Orphans { .. } => {
+                crate::finding::code_named(code).is_some_and(crate::finding::Code::removable)
+            }
             _ => true,
         }
     };

@@ -123,6 +123,26 @@ codes! {
     MassOrphan = "9002", Critical, "too many orphans to be true";
 }
 
+impl Code {
+    /// Whether something may be removed for it, once confirmed.
+    pub fn removable(self) -> bool {
+        matches!(
+            self,
+            Self::VolumeOrphan
+                | Self::PartialProvision
+                | Self::TargetOrphan
+                | Self::ExtentOrphan
+                | Self::LinkOrphan
+                | Self::ShareOrphan
+                | Self::SubsystemOrphan
+                | Self::SnapshotOrphan
+                | Self::DetachedOrphan
+                | Self::EmptyContainer
+                | Self::LeakedHelper
+        )
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.id())

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test: what fails here fails it")]
 
 use kubectl_storage::{
-    finding::{Code, State},
+    finding::{Code, Finding, State},
+    ledger::Ledger,
+    matcher::{Rules, examine},
     model::nas::NfsClient,
 };
 use storage_conformance::{inventory, two_scans};
@@ -64,4 +66,31 @@ fn a_copied_csi_volume_name_is_a_conflict_and_proves_nothing() {
             .iter()
             .all(|known| !known.dataset.ends_with("-copy"))
     );
+}
+
+#[test]
+fn a_wrong_clock_of_the_appliance_confirms_nothing_early() {
+    const DAY: i64 = 86_400;
+    // What is young looks old, or seems to be made only in some days.
+    for skew in [-3 * DAY, 3 * DAY] {
+        let world = world(&Recipe::standard(13, 300));
+        let mut inventory = inventory(&world, Profile::V2410).unwrap();
+        let nas = &mut inventory.appliances[0];
+        for created in nas
+            .datasets
+            .iter_mut()
+            .map(|row| &mut row.created)
+            .chain(nas.snapshots.iter_mut().map(|row| &mut row.created))
+        {
+            *created = created.map(|at| at + skew);
+        }
+        let mut ledger = Ledger::default();
+        for later in [0, DAY - 1] {
+            let rules = Rules::at(world.now + later);
+            let mut report = examine(&inventory, &ledger.memory, &rules);
+            ledger.advance(&mut report, &rules);
+            let sure = |found: &&Finding| found.state == State::Confirmed;
+            assert_eq!(report.findings.iter().find(sure), None, "{skew}");
+        }
+    }
 }
