@@ -1,6 +1,9 @@
 //! The suites of `cargo xtask conformance`: long comparisons with a reference.
 
+mod storage;
+
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::Command;
 
 use pequod_testkit::{Error, Result, workspace_root};
@@ -27,12 +30,17 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "storage",
         about: "what kubectl storage confirms, against worlds in which the truth is known",
-        run: |arguments| storage(&[], arguments),
+        run: storage::accuracy,
     },
     Suite {
         name: "storage-api",
-        about: "the API of the storage monitor against its own document, by schemathesis (which has to be installed)",
-        run: |arguments| storage(&["--example", "api"], arguments),
+        about: "the API of the storage monitor against its own document, by schemathesis, from PyPI",
+        run: storage::api,
+    },
+    Suite {
+        name: "storage-driver",
+        about: "democratic-csi itself, unmodified, against the simulated appliance, and what a scan makes of it",
+        run: storage::driver,
     },
     Suite {
         name: "fleet",
@@ -98,28 +106,6 @@ fn cue_layout(arguments: &[String]) -> Result<Vec<Figure>> {
     cue_conform(&["--bin", "cue-layout"], &arguments)
 }
 
-/// A program of `storage-conformance` measures; its last but one kind of line is
-/// `figures: name=value …`. Its arguments are its own.
-fn storage(which: &[&str], arguments: &[String]) -> Result<Vec<Figure>> {
-    let output = cargo()
-        .args([
-            "run",
-            "--quiet",
-            "--release",
-            "--package",
-            "storage-conformance",
-        ])
-        .args(which)
-        .arg("--")
-        .args(arguments)
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(Error::while_doing("could not run cargo"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    print!("{text}");
-    Ok(figures(&text))
-}
-
 /// Tests of kubectl-fleet, which `cargo xtask test` runs with three histories and 240 rules. Arguments: how many
 /// histories (300), how many rules (10,000), the first history.
 fn fleet(arguments: &[String]) -> Result<Vec<Figure>> {
@@ -142,6 +128,16 @@ fn fleet(arguments: &[String]) -> Result<Vec<Figure>> {
 fn mcp(_: &[String]) -> Result<Vec<Figure>> {
     let folder = workspace_root().join("target/mcp-client");
     let python = folder.join("bin/python");
+    // Both, since this SDK uses a part of its library that later releases do not have.
+    python_packages(&folder, &["mcp==1.12.4", "pydantic==2.11.7"])?;
+    fleet_test(
+        "serve::an_independent_client_can_ask_over_mcp",
+        &[("PEQUOD_FLEET_PYTHON", python.display().to_string())],
+    )
+}
+
+/// Python packages from PyPI, in an environment of their own.
+fn python_packages(folder: &Path, packages: &[&str]) -> Result<()> {
     let run = |command: &mut Command| {
         let status = command
             .status()
@@ -152,16 +148,10 @@ fn mcp(_: &[String]) -> Result<Vec<Figure>> {
             Err(Error::new(format!("{command:?} failed")))
         }
     };
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    // Both, since this SDK uses a part of its library that later releases do not have.
-    let packages = ["mcp==1.12.4", "pydantic==2.11.7"];
-    run(Command::new(&python)
+    run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+    run(Command::new(folder.join("bin/python"))
         .args(["-m", "pip", "install", "--quiet"])
-        .args(packages))?;
-    fleet_test(
-        "serve::an_independent_client_can_ask_over_mcp",
-        &[("PEQUOD_FLEET_PYTHON", python.display().to_string())],
-    )
+        .args(packages))
 }
 
 /// Runs a test of kubectl-fleet, ignored ones too; its figures.

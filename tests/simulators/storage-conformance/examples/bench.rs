@@ -70,7 +70,7 @@ fn main() -> ExitCode {
                 one_release(Path::new(simulator), &folder, profile);
             }
             history(&folder);
-            runtime.block_on(api(&folder, Path::new(plugin)));
+            runtime.block_on(api(&folder, Path::new(plugin), &recipe));
             std::fs::remove_dir_all(&folder).unwrap();
         }
         _ => {
@@ -323,13 +323,11 @@ fn percentile(times: &mut [f64], share: f64) -> f64 {
 }
 
 /// The API under 200 requests a second, and the command line that asks it.
-async fn api(folder: &Path, plugin: &Path) {
-    let (now, clusters, _) = clusters(folder);
-    let inventory = Inventory {
-        appliances: Vec::new(),
-        clusters,
-    };
-    let found = report(&inventory, now);
+async fn api(folder: &Path, plugin: &Path, recipe: &Recipe) {
+    let world = world(recipe);
+    let inventory = storage_conformance::inventory(&world, Profile::V2510).unwrap();
+    let found = storage_conformance::two_scans(&inventory, world.now);
+    let now = world.now;
     let hub = Arc::new(Hub::default());
     hub.publish(Published::of(&inventory, &found, now, 1.0, |_| false));
     let tokens: PathBuf = folder.join("tokens");
