@@ -18,7 +18,7 @@ use kubectl_storage::{
     },
 };
 use pequod_diag::Secret;
-use serde_json::json;
+use serde_json::{Value, json};
 use storage_ground_truth::{Recipe, world};
 use truenas_simulator::{
     Nas, Profile, Trouble, failure,
@@ -264,12 +264,14 @@ async fn changes_are_told_in_both_dialects_and_no_event_is_taken_for_an_answer()
         hearer.listen(release).await.unwrap();
         hearer.listen(release).await.unwrap();
         // Numbers of rows that are also numbers of calls to come.
-        let mut changed = 0;
-        for id in 1..=30_u64 {
-            let shown = [json!(id), json!({"enabled": true})];
-            changed += usize::from(other.change("sharing.nfs.update", &shown).await.is_ok());
+        let mut numbers = Vec::new();
+        for _ in 0..30 {
+            let share = [json!({"path": "/mnt/tank/by-hand", "enabled": true})];
+            let made = other.change("sharing.nfs.create", &share).await.unwrap();
+            numbers.extend(made.decode::<Value>().unwrap()["id"].as_u64());
         }
-        assert!(changed > 10, "{changed}");
+        let to_come = numbers.iter().filter(|id| (12..38).contains(*id));
+        assert!(to_come.count() > 8, "{numbers:?}");
         for _ in 0..30 {
             let answer = hearer.call("core.ping", &[]).await.unwrap();
             assert_eq!(answer.decode::<String>().unwrap(), "pong", "{profile:?}");

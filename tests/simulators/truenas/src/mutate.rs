@@ -237,6 +237,7 @@ impl Nas {
         let wrong = |reason| Err(MethodError::invalid(&format!("{schema}.{field}"), reason));
         match wants.get(field) {
             None => Ok(None),
+            Some(Value::Null) if field == "volsize" => wrong("null not allowed"),
             Some(Value::Null) => Ok(Some(0)),
             Some(Value::Number(number)) if number.is_u64() => Ok(number.as_u64()),
             Some(Value::String(text)) if self.profile < Profile::V2504 => match text.parse() {
@@ -521,8 +522,15 @@ impl Nas {
             )),
             "delete" => {
                 let row = first.as_u64().and_then(|id| table.remove(&id));
-                row.map(|_| json!(true))
-                    .ok_or_else(|| missing(&format!("{namespace} {first}")))
+                row.ok_or_else(|| missing(&format!("{namespace} {first}")))?;
+                // Associations go with their target and with their extent.
+                let field = namespace.strip_prefix("iscsi.").unwrap_or_default();
+                if let Some(associations) = self.tables.get_mut("iscsi.targetextent")
+                    && ["target", "extent"].contains(&field)
+                {
+                    associations.retain(|_, row| row.get(field) != Some(first));
+                }
+                Ok(json!(true))
             }
             _ => Err(MethodError::no_method(method)),
         }
@@ -572,10 +580,16 @@ fn missing(what: &str) -> MethodError {
 
 /// `{"name": "value"}` or `[{"key": …, "value": …, "remove": true}]`.
 fn set_properties(properties: &mut BTreeMap<String, String>, wants: Option<&Value>) {
+    // The driver writes the numbers of targets and extents as numbers.
+    let words = |value: Option<&Value>| match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
     match wants {
         Some(Value::Object(map)) => {
             for (name, value) in map {
-                properties.insert(name.clone(), value.as_str().unwrap_or_default().to_owned());
+                properties.insert(name.clone(), words(Some(value)));
             }
         }
         Some(Value::Array(list)) => {
@@ -583,7 +597,7 @@ fn set_properties(properties: &mut BTreeMap<String, String>, wants: Option<&Valu
                 if flag(item, "remove") {
                     properties.remove(text(item, "key"));
                 } else {
-                    properties.insert(text(item, "key").to_owned(), text(item, "value").to_owned());
+                    properties.insert(text(item, "key").to_owned(), words(item.get("value")));
                 }
             }
         }

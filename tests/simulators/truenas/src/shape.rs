@@ -122,6 +122,7 @@ impl Nas {
         put("creation", Self::moment(dataset.created));
         if block {
             put("volsize", self.number(dataset.volsize, false));
+            put("volblocksize", self.number(Some(16_384), false));
         } else {
             put("refquota", self.number(dataset.refquota, true));
         }
