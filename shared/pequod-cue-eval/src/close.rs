@@ -289,9 +289,11 @@ impl Session<'_> {
         self.new_scope(work, Some(expr), id, DefKind::Struct)
     }
 
-    /// Whether nothing is required of a node's fields, and nothing will be.
+    /// Whether nothing is required of a node's fields, and nothing will be. The scopes of literals and comprehensions
+    /// require nothing as long as no definition is embedded there.
     pub(crate) fn allows_all(&mut self, work: WorkId) -> bool {
-        if !self[work].requirements.is_empty() || !self.all_tasks_finished(work) {
+        let requires = self[work].requirements.iter().any(|r| !r.ignore);
+        if requires || !self.all_tasks_finished(work) {
             return false;
         }
         let up = self.state_above(self[work].node);
