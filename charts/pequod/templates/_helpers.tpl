@@ -67,6 +67,23 @@ capabilities: {drop: [ALL]}
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 {{- end }}
 
+{{- define "pequod.embedding" -}}
+{{- with .Values.fleetEmbedding }}
+{{- if .url -}}
+- name: PEQUOD_FLEET_EMBEDDING_URL
+  value: {{ .url | quote }}
+- name: PEQUOD_FLEET_EMBEDDING_PROTOCOL
+  value: {{ .protocol | quote }}
+- name: PEQUOD_FLEET_EMBEDDING_MODEL
+  value: {{ required "fleetEmbedding.model names the model on the server" .model | quote }}
+{{- if .apiKeySecretRef.name }}
+- name: PEQUOD_FLEET_EMBEDDING_API_KEY
+  valueFrom: {secretKeyRef: {name: {{ .apiKeySecretRef.name }}, key: {{ .apiKeySecretRef.key }}}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "pequod.probes" -}}
 livenessProbe:
   httpGet: {path: /healthz, port: health}

@@ -1,10 +1,11 @@
 //! The figures of `cargo xtask bench fleet`, measured in one process of a release build.
 //!
 //! ```text
-//! bench [OBJECTS IN THE STORE] [OBJECTS IN EACH API SERVER] [API SERVERS]
+//! bench [OBJECTS IN THE STORE] [OBJECTS IN EACH API SERVER] [API SERVERS] [OBJECTS WITH VECTORS]
 //! ```
 //!
-//! *Store*: records of many clusters are written to the embedded store, then asked for. *Agents*: ConfigMaps in real
+//! *Store*: records of many clusters are written to the embedded store, then asked for; others with vectors of 384 numbers,
+//! which are searched together with their words. *Agents*: ConfigMaps in real
 //! API servers are listed by a bare client, written to a store without an agent, and read by an agent each, all at the
 //! same time; ratios are against the slower of the first two, on the same machine in the same minute. *An agent as a
 //! process*, with a store elsewhere, says how much memory it held.
@@ -20,10 +21,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
 use kubectl_fleet::agent::{self, Options};
+use kubectl_fleet::meaning::{Embed, Meaning, ModelError};
 use kubectl_fleet::observe::{self, Served};
 use kubectl_fleet::query::{Field, Query, parse::parse};
 use kubectl_fleet::record::Record;
@@ -180,6 +183,76 @@ async fn of_the_store(figures: &mut Figures, count: usize) {
     }
     let slow = percentile(&mut times, 0.95);
     figures.put("textP95", slow, "ms", "p95 of a search by words");
+}
+
+/// A model that needs no time: the numbers are as many and as different as those of a real one.
+struct Instant384;
+
+impl Embed for Instant384 {
+    fn model(&self) -> &'static str {
+        "instant"
+    }
+
+    fn embed<'a>(
+        &'a self,
+        texts: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<Vec<f32>>, ModelError>> {
+        let vector = |text: &String| {
+            let seed = text.bytes().fold(0x811c_9dc5_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+            (0..384u64)
+                .map(|at| {
+                    let mixed = (seed ^ (at << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    #[expect(clippy::cast_precision_loss, reason = "any number will do")]
+                    let number = ((mixed >> 40) as f32) / 8_388_608.0 - 1.0;
+                    number
+                })
+                .collect()
+        };
+        Box::pin(async move { Ok(texts.iter().map(vector).collect()) })
+    }
+}
+
+async fn of_meaning(figures: &mut Figures, count: usize) {
+    let now = agent::now();
+    let folder = tempfile::tempdir().unwrap();
+    let meaning = Arc::new(Meaning::new(Instant384));
+    let store = embedded::open(folder.path()).unwrap().with(Some(meaning));
+    for batch in 0..count.div_ceil(1000) {
+        let changes: Vec<Change> = (batch * 1000..count.min(batch * 1000 + 1000))
+            .map(|at| Change::Put(Box::new(record(at, now))))
+            .collect();
+        store.apply(&changes).await.unwrap();
+    }
+    let begun = Instant::now();
+    for cluster in 0..11 {
+        while store.grasp(&format!("cluster-{cluster}")).await.unwrap() > 0 {}
+    }
+    figures.put(
+        "vectorsPerSecond",
+        rate(count, begun.elapsed()),
+        "objects/s",
+        "given a vector of 384 numbers, the model's time apart",
+    );
+    let mut times = Vec::new();
+    for at in 0..100 {
+        let words = ["payment crash", "postgres team", "redis gateway", "mail 4c"][at % 4];
+        let query = parse(words).unwrap();
+        let begun = Instant::now();
+        let found = store.search(&query, now, 20).await.unwrap();
+        times.push(begun.elapsed());
+        assert!(found.only_words.is_none());
+    }
+    let slow = percentile(&mut times, 0.95);
+    figures.put(
+        "hybridP95",
+        slow,
+        "ms",
+        "p95 of a search by words and meaning",
+    );
+    let (most, _) = memory("self");
+    println!("{most:>12.1} MiB        the most that this process has held");
 }
 
 type Maps = Api<ConfigMap>;
@@ -446,6 +519,13 @@ async fn memory_of_an_agent(figures: &mut Figures, fleet: &Fleet) {
             fleet.count
         ),
     );
+    let limit = if fleet.count > 10_000 { 150.0 } else { 60.0 };
+    figures.put(
+        "agentMemoryShare",
+        most / limit,
+        "×",
+        &format!("of the {limit:.0} MiB that it may hold"),
+    );
     agent.kill().await.unwrap();
 }
 
@@ -458,6 +538,7 @@ async fn main() {
             .unwrap_or(usual)
     };
     let (in_store, in_each, servers) = (number(1, 100_000), number(2, 10_000), number(3, 3));
+    let with_vectors = number(4, 50_000);
     let mut figures = Figures(Vec::new());
     let fleet = Fleet::start(servers, in_each).await;
     of_the_agents(&mut figures, &fleet).await;
@@ -465,6 +546,8 @@ async fn main() {
     drop(fleet);
     println!("\n{in_store} objects of 11 clusters in the embedded store");
     of_the_store(&mut figures, in_store).await;
+    println!("\n{with_vectors} of them with vectors");
+    of_meaning(&mut figures, with_vectors).await;
     let all: Vec<String> = figures
         .0
         .iter()

@@ -86,7 +86,7 @@ impl Options {
             context: String::new(),
             batch_window: Duration::from_secs(5),
             batch_size: 1000,
-            queue: 10_000,
+            queue: 5_000,
             spool: None,
             spool_bytes: 256 << 20,
             patience: Duration::from_secs(1),
@@ -268,8 +268,8 @@ pub async fn run(
     ));
     let keeper = Keeper {
         client,
-        store,
-        options,
+        store: store.clone(),
+        options: options.clone(),
         events,
         known,
         rediscover: Arc::default(),
@@ -281,16 +281,63 @@ pub async fn run(
         first: true,
     };
     let keeping = tokio::spawn(keeper.keep(stop.clone()));
+    let grasping = tokio::spawn(grasp(store.clone(), options.clone(), stop.clone()));
     let outcome = writer.write(received, stop.clone()).await;
     stop.cancel();
     // The keeper ends on the token; a panic in it would have been reported by its own task.
     let _ = keeping.await;
-    let _ = tokio::join!(listening, rights);
+    let _ = tokio::join!(listening, rights, grasping);
+    if options.once && outcome.is_ok() {
+        grasp_rest(&*store, &cluster, &shutdown).await;
+    }
     outcome
 }
 
+/// Gives objects the vectors of their meaning, behind what is written and never before it.
+async fn grasp(store: Arc<dyn Store>, options: Arc<Options>, stop: CancellationToken) {
+    let usual = options.batch_window.max(Duration::from_secs(1));
+    let mut wait = usual;
+    let mut failed = false;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = match store.grasp(&options.cluster).await {
+            Ok(0) => usual,
+            // The writer comes first, and it is the one whose store this is.
+            Ok(_) => Duration::from_millis(10),
+            Err(error) => {
+                if !failed {
+                    tracing::warn!(cluster = %options.cluster, %error, "objects are found by their words only");
+                }
+                (wait * 2).clamp(usual, Duration::from_mins(2))
+            }
+        };
+        failed = wait > usual;
+    }
+}
+
+/// Does the rest of it before an agent that reads once leaves.
+async fn grasp_rest(store: &dyn Store, cluster: &str, shutdown: &CancellationToken) {
+    while !shutdown.is_cancelled() {
+        match store.grasp(cluster).await {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%cluster, %error, "objects are found by their words only");
+                return;
+            }
+        }
+    }
+    if let Err(error) = store.flush().await {
+        tracing::warn!(%cluster, %error, "the store could not be flushed");
+    }
+}
+
 /// Asks the API server something small at every heartbeat. Watches are silent when nothing happens and when the wire is
-/// cut: what tells the two apart is an answer.
+/// cut: what tells the two apart is an answer. One that came late, or to an agent that was itself held up, says as much
+/// less: whoever has no time for a small question may be as late with what the watches have to say, and later.
 async fn listen(
     client: kube::Client,
     heartbeat: Duration,
@@ -299,13 +346,18 @@ async fn listen(
 ) {
     let mut beats = tokio::time::interval(heartbeat);
     beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut last = tokio::time::Instant::now();
     let heard = async {
         loop {
             beats.tick().await;
-            let asked = now();
-            if raw::version(&client, 0).await.is_ok()
-                && events.send(Event::Heard(asked)).await.is_err()
-            {
+            let begun = tokio::time::Instant::now();
+            let (since, asked) = (begun - std::mem::replace(&mut last, begun), now());
+            if !raw::answers(&client).await {
+                continue;
+            }
+            let late = since.saturating_sub(heartbeat) + begun.elapsed();
+            let moment = asked - 2 * i64::try_from(late.as_secs()).unwrap_or(i64::MAX / 4);
+            if events.send(Event::Heard(moment)).await.is_err() {
                 break;
             }
         }

@@ -27,6 +27,9 @@ pub struct Answered {
     pub counts: Vec<Count>,
     /// How fresh and complete it is.
     pub freshness: Freshness,
+    /// What was to be searched and was not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Words that name no kind of the fleet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown_kinds: Vec<String>,
@@ -90,7 +93,7 @@ pub async fn answer(
     limit: usize,
 ) -> Stored<Answered> {
     let (resolved, unknown_kinds) = known.vocabulary.resolve(query);
-    let (mut items, mut counts) = (Vec::new(), Vec::new());
+    let (mut items, mut counts, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     let total;
     if let Some(field) = resolved.by {
         counts = store
@@ -117,12 +120,10 @@ pub async fn answer(
         }
         items.sort_by(|a, b| a.identity.cmp(&b.identity));
     } else {
-        items = store
-            .search(&resolved, now, limit)
-            .await?
-            .into_iter()
-            .map(|(_, record)| record)
-            .collect();
+        let found = store.search(&resolved, now, limit).await?;
+        let told = |why| format!("only words were searched, and not meaning: {why}");
+        warnings.extend(found.only_words.map(told));
+        items = found.records.into_iter().map(|(_, it)| it).collect();
         total = items.len() as u64;
     }
     Ok(Answered {
@@ -131,6 +132,7 @@ pub async fn answer(
         items,
         counts,
         freshness: freshness(known, &resolved, now),
+        warnings,
         unknown_kinds,
     })
 }

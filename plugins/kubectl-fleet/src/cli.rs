@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use pequod_cli::{CompletionArgs, KubectlArgs, OutputArgs};
 
+use crate::meaning::remote::Protocol;
+
 /// Every object of every cluster, found in one place.
 ///
 /// `sync` reads clusters into a store; all other commands answer from it at once, over all clusters. Below every list
@@ -58,6 +60,53 @@ pub struct StoreArgs {
     /// File with the Qdrant server's API key; else the environment variable PEQUOD_FLEET_QDRANT_API_KEY
     #[arg(long, global = true, value_name = "FILE", env = "PEQUOD_FLEET_QDRANT_API_KEY_FILE", value_hint = clap::ValueHint::FilePath)]
     pub qdrant_api_key_file: Option<PathBuf>,
+
+    /// The model that meaning is searched with, if one is.
+    #[command(flatten)]
+    pub meaning: MeaningArgs,
+}
+
+/// A model for search by meaning. Without one, words are searched.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Options of search by meaning")]
+pub struct MeaningArgs {
+    /// Directory of a model (config.json, tokenizer.json, model.safetensors) to search by meaning, too; BERT models
+    #[arg(long, global = true, value_name = "DIR", env = "PEQUOD_FLEET_EMBEDDING_DIR", conflicts_with = "embedding_url", value_hint = clap::ValueHint::DirPath)]
+    pub embedding_dir: Option<PathBuf>,
+
+    /// Address of a server with a model instead, such as https://api.openai.com/v1 or http://localhost:11434
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "PEQUOD_FLEET_EMBEDDING_URL",
+        requires = "embedding_model"
+    )]
+    pub embedding_url: Option<String>,
+
+    /// Name of the model there
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "PEQUOD_FLEET_EMBEDDING_MODEL"
+    )]
+    pub embedding_model: Option<String>,
+
+    /// How the server is spoken to
+    #[arg(
+        long,
+        global = true,
+        value_name = "PROTOCOL",
+        env = "PEQUOD_FLEET_EMBEDDING_PROTOCOL",
+        value_enum,
+        default_value_t
+    )]
+    pub embedding_protocol: Protocol,
+
+    /// File with its API key; else the environment variable PEQUOD_FLEET_EMBEDDING_API_KEY
+    #[arg(long, global = true, value_name = "FILE", env = "PEQUOD_FLEET_EMBEDDING_API_KEY_FILE", value_hint = clap::ValueHint::FilePath)]
+    pub embedding_api_key_file: Option<PathBuf>,
 }
 
 /// The verbs.
@@ -94,11 +143,12 @@ pub enum Verb {
     /// Answers a question in plain words
     ///
     /// The question is turned into an exact query, without a model, and the query is shown: correct it and use it
-    /// with `search` if it was misread.
+    /// with `search` if it was misread. With --model, a model is asked where words are left over that mean nothing
+    /// here; it is sent the question and the names of kinds, clusters and namespaces, and its answer is a query, too.
     #[command(
         after_help = "Examples:\n  kubectl fleet ask failing pods in prod clusters older than 1h\n  kubectl fleet ask 'all database-related resources'\n  kubectl fleet ask 'deployments without replicas ready by cluster'"
     )]
-    Ask(SearchArgs),
+    Ask(AskArgs),
     /// Shows an object live, read from its cluster with your own rights
     #[command(
         after_help = "Examples:\n  kubectl fleet describe deployment web -n shop --clusters eu-1"
@@ -150,7 +200,7 @@ pub enum Verb {
     ///
     /// `sync --history-days` records it, beside an embedded store.
     #[command(
-        after_help = "Examples:\n  kubectl fleet history kind:Deployment -health:Current --at 10:30\n  kubectl fleet history namespace:shop --since 1h"
+        after_help = "Examples:\n  kubectl fleet history kind:Deployment -health:Current --at 10:30\n  kubectl fleet history namespace:shop --since 1h\n  kubectl fleet history kind:Deployment name:shop --last 5"
     )]
     History(HistoryArgs),
     /// Writes everything the store holds to a file
@@ -159,8 +209,20 @@ pub enum Verb {
     /// Fills an empty store from a backup
     #[command(after_help = "Examples:\n  kubectl fleet restore fleet.jsonl --store ./restored")]
     Restore(RestoreArgs),
+    /// Puts an agent into a cluster
+    ///
+    /// The objects are those of the chart with its defaults. With --hub-context, a Secret there gets a kubeconfig with
+    /// which others, such as an assistant's server, may read the cluster as the role view, which shows no Secrets.
+    #[command(
+        after_help = "Examples:\n  # See what it would make\n  kubectl fleet join eu-1 --qdrant https://qdrant.example.com:6333 --dry-run\n\n  # Make it, and leave a kubeconfig in the hub\n  kubectl fleet join eu-1 --qdrant https://qdrant.example.com:6333 --hub-context hub"
+    )]
+    Join(JoinArgs),
     /// Forgets a cluster and everything in it
-    #[command(after_help = "Examples:\n  kubectl fleet leave eu-2")]
+    ///
+    /// With --member-context and --hub-context, what `join` made there is taken away first.
+    #[command(
+        after_help = "Examples:\n  kubectl fleet leave eu-2\n  kubectl fleet leave eu-1 --member-context eu-1 --hub-context hub"
+    )]
     Leave(LeaveArgs),
     /// Serves the fleet to an assistant over the Model Context Protocol, on stdin and stdout, read-only
     #[command(after_help = "Examples:\n  kubectl fleet mcp")]
@@ -200,7 +262,7 @@ pub struct ScopeArgs {
     #[arg(long)]
     pub take_over: bool,
     /// At most so many changes wait in memory while the store is away
-    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    #[arg(long, value_name = "COUNT", default_value_t = 5_000)]
     pub queue: usize,
     /// Then they wait in this folder; without one, the watches wait
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
@@ -315,6 +377,41 @@ pub struct SearchArgs {
     /// How it is shown.
     #[command(flatten)]
     pub list: ListArgs,
+}
+
+/// `ask`.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// The question and how its answer is shown.
+    #[command(flatten)]
+    pub search: SearchArgs,
+    /// The model that is asked where the grammar does not suffice.
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+/// A model that reads questions.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ModelArgs {
+    /// Name of a model that is asked where words of the question are left over
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PEQUOD_FLEET_MODEL_NAME",
+        requires = "model_url"
+    )]
+    pub model: Option<String>,
+    /// Address of its server's OpenAI-compatible interface, such as http://localhost:11434/v1
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PEQUOD_FLEET_MODEL_URL",
+        requires = "model"
+    )]
+    pub model_url: Option<String>,
+    /// File with its API key; else the environment variable PEQUOD_FLEET_MODEL_API_KEY
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub model_api_key_file: Option<PathBuf>,
 }
 
 /// Commands about one object.
@@ -479,11 +576,14 @@ pub struct HistoryArgs {
     #[arg(value_name = "QUERY")]
     pub words: Vec<String>,
     /// Objects as they were then: 2h ago, 10:30 today, or 2026-01-31T10:30:00Z
-    #[arg(long, value_name = "TIME", required_unless_present = "since")]
+    #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
     /// What came (+), left (-) or changed (~) since then
     #[arg(long, value_name = "TIME", conflicts_with = "at")]
     pub since: Option<String>,
+    /// The last so many states of each object, the newest first
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["at", "since"], required_unless_present_any = ["at", "since"])]
+    pub last: Option<usize>,
     /// Form of the output.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -505,10 +605,36 @@ pub struct RestoreArgs {
     pub file: PathBuf,
 }
 
+/// `join`.
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    /// Context of the kubeconfig that leads to the cluster
+    #[arg(value_name = "CONTEXT")]
+    pub context: String,
+    /// Id of the cluster in the fleet [default: the context's name]
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// Container image of the agent
+    #[arg(long, value_name = "IMAGE", default_value = concat!("ghcr.io/pequod-io/pequod:", env!("CARGO_PKG_VERSION")))]
+    pub image: String,
+    /// Context of the cluster where a Secret gets a kubeconfig that may read this one
+    #[arg(long, value_name = "CONTEXT")]
+    pub hub_context: Option<String>,
+    /// Print the objects and change nothing; what is secret in them is left out
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// `leave`.
 #[derive(Debug, Args)]
 pub struct LeaveArgs {
     /// Id of the cluster in the fleet
     #[arg(value_name = "ID")]
     pub id: String,
+    /// Context of the cluster, to take away what `join` made there
+    #[arg(long, value_name = "CONTEXT")]
+    pub member_context: Option<String>,
+    /// Context of the cluster whose Secret holds a kubeconfig for it
+    #[arg(long, value_name = "CONTEXT")]
+    pub hub_context: Option<String>,
 }

@@ -228,7 +228,7 @@ async fn mcp(State(hub): State<Hub>, request: Request) -> Response {
     config.json_response = true;
     let store = asker.store;
     let service = StreamableHttpService::new(
-        move || Ok(crate::mcp::Fleet::new(store.clone())),
+        move || Ok(crate::mcp::Fleet::new(store.clone(), None)),
         Arc::new(LocalSessionManager::default()),
         config,
     );

@@ -4,7 +4,7 @@
 //! sends those that changed to a [`store`], and a [`query`] finds them there, within what the caller may read ([`access`]). What is known about the answer itself, how
 //! old it is and what is missing from it, travels beside it ([`freshness`]) and reaches every reader.
 //!
-//! The core (all but [`agent`], [`store`], [`hub`], [`metrics`] and [`cli`]) is pure: no clock, no network, no files.
+//! The core (all but [`agent`], [`store`], [`meaning`]'s models, [`hub`], [`metrics`] and [`cli`]) is pure: no clock, no network, no files.
 
 pub mod access;
 pub mod agent;
@@ -16,6 +16,7 @@ pub mod health;
 pub mod hub;
 pub mod identity;
 pub mod mcp;
+pub mod meaning;
 pub mod metrics;
 pub mod observe;
 pub mod query;

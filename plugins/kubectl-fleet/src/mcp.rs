@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use pequod_cli::Failure;
 use pequod_diag::{Code, Diagnostic};
 use rmcp::handler::server::router::tool::ToolRouter;
@@ -21,9 +22,9 @@ use crate::answer::{self, answer};
 use crate::concepts;
 use crate::freshness::{ClusterState, Freshness};
 use crate::query::parse::parse;
-use crate::query::{Query, words};
+use crate::query::{Field, Query, words};
 use crate::record::Record;
-use crate::store::{Capability, Store, StoreError};
+use crate::store::{Capability, Page, Store, StoreError};
 use crate::text;
 
 /// How many objects an answer holds unless more are asked for, and at most.
@@ -243,10 +244,33 @@ struct CapabilitiesOutput {
     freshness: Worth,
 }
 
+/// What `fleet_object` takes.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct ObjectInput {
+    /// The `id` of an object that fleet_search found.
+    id: String,
+}
+
+/// What `fleet_object` gives.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ObjectOutput {
+    /// The id that was asked for.
+    pub id: String,
+    /// The object as it is now; of a Secret or ConfigMap the keys, without what they hold.
+    pub object: serde_json::Map<String, serde_json::Value>,
+    /// What happened to it lately.
+    pub events: Vec<serde_json::Value>,
+}
+
+/// Reads an object live, with the rights of whoever started the server.
+pub type Details =
+    Arc<dyn Fn(Record) -> BoxFuture<'static, Result<ObjectOutput, String>> + Send + Sync>;
+
 /// The server.
 #[derive(Clone)]
 pub struct Fleet {
     store: Arc<dyn Store>,
+    details: Option<Details>,
     tool_router: ToolRouter<Self>,
 }
 
@@ -256,12 +280,44 @@ fn told(error: &StoreError) -> String {
 
 #[tool_router]
 impl Fleet {
-    /// Over a store.
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    /// Over a store. Objects can be read live only where somebody's own rights are at hand.
+    pub fn new(store: Arc<dyn Store>, details: Option<Details>) -> Self {
+        let mut tool_router = Self::tool_router();
+        if details.is_none() {
+            tool_router.remove_route("fleet_object");
+        }
         Self {
             store,
-            tool_router: Self::tool_router(),
+            details,
+            tool_router,
         }
+    }
+
+    #[tool(
+        name = "fleet_object",
+        description = "Reads one object whole and live from its cluster, with recent events; of Secrets and ConfigMaps only the keys. Use the id of a found object.",
+        annotations(read_only_hint = true, open_world_hint = false)
+    )]
+    async fn object(
+        &self,
+        Parameters(input): Parameters<ObjectInput>,
+    ) -> Result<Json<ObjectOutput>, String> {
+        let page = Page {
+            limit: 1,
+            after: None,
+        };
+        // An id is a value, whatever stands in it; a pattern is none.
+        let query = Query::default().is(Field::Id, [input.id.as_str()]);
+        let found = if input.id.contains('*') {
+            Vec::new()
+        } else {
+            let found = self.store.list(&query, now(), page).await;
+            found.map_err(|error| told(&error))?.records
+        };
+        let (Some(record), Some(details)) = (found.into_iter().next(), &self.details) else {
+            return Err(format!("no object has the id `{}`", input.id));
+        };
+        details(record).await.map(Json)
     }
 
     #[tool(
@@ -286,6 +342,8 @@ impl Fleet {
         let answered = answer(&*self.store, &known, &query, now, limit)
             .await
             .map_err(|error| told(&error))?;
+        let mut freshness = Worth::from(&answered.freshness);
+        freshness.warnings.extend(answered.warnings);
         Ok(Json(SearchOutput {
             query: answered.query,
             total: answered.total,
@@ -302,7 +360,7 @@ impl Fleet {
                     count: it.count,
                 })
                 .collect(),
-            freshness: Worth::from(&answered.freshness),
+            freshness,
         }))
     }
 
@@ -360,14 +418,14 @@ impl ServerHandler for Fleet {
 }
 
 /// Serves on stdin and stdout until stdin ends.
-pub async fn serve(store: Arc<dyn Store>) -> Result<(), Failure> {
+pub async fn serve(store: Arc<dyn Store>, details: Option<Details>) -> Result<(), Failure> {
     let failed = |error: &dyn std::error::Error| {
         Failure::input(
             Diagnostic::error(Code("fleet/mcp"), "the conversation with the client failed")
                 .caused_by(error),
         )
     };
-    let service = Fleet::new(store)
+    let service = Fleet::new(store, details)
         .serve(rmcp::transport::stdio())
         .await
         .map_err(|error| failed(&error))?;

@@ -9,6 +9,7 @@
 //! [`words`] makes it from plain English, and `Display` writes it back: `parse(q.to_string()) == q`.
 
 pub mod parse;
+pub mod prompt;
 pub mod vocabulary;
 pub mod words;
 

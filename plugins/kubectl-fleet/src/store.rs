@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::freshness::ClusterState;
+use crate::meaning::ModelError;
 use crate::observe::Served;
 use crate::query::{Field, Query};
 use crate::record::Record;
@@ -53,6 +54,20 @@ impl StoreError {
     /// Whether the same request may work later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Busy(_))
+    }
+}
+
+impl From<ModelError> for StoreError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Unavailable { at, why } => Self::Unavailable {
+                at,
+                why,
+                retry_after_seconds: None,
+            },
+            ModelError::Refused(_) => Self::Refused(error.to_string()),
+            ModelError::Unexpected(_) => Self::Corrupt(error.to_string()),
+        }
     }
 }
 
@@ -123,6 +138,17 @@ impl Note {
     pub const REPLY: &'static str = "reply";
 }
 
+/// What a search found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Found {
+    /// The records, best first, with their scores.
+    pub records: Vec<(f32, Record)>,
+    /// Why only words were searched although meaning was to be, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_words: Option<String>,
+}
+
 /// A place for records. `now` is in seconds since 1970.
 pub trait Store: Send + Sync {
     /// Does the changes in their order; when it answers, they are there for every reader.
@@ -131,13 +157,18 @@ pub trait Store: Send + Sync {
     /// Records that match the query's terms, in the order of their ids.
     fn list<'a>(&'a self, query: &'a Query, now: i64, page: Page) -> BoxFuture<'a, Stored<Answer>>;
 
-    /// The records that fit the query's words best among those that match its terms, best first, with their scores.
+    /// The records that fit the query's words best among those that match its terms. Where the store has a model, what
+    /// is near in meaning counts as well.
     fn search<'a>(
         &'a self,
         query: &'a Query,
         now: i64,
         limit: usize,
-    ) -> BoxFuture<'a, Stored<Vec<(f32, Record)>>>;
+    ) -> BoxFuture<'a, Stored<Found>>;
+
+    /// Gives some of a cluster's objects that have none yet the vector of their meaning; how many there were. A store
+    /// without a model has nothing to do.
+    fn grasp<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Stored<usize>>;
 
     /// How many records match.
     fn count<'a>(&'a self, query: &'a Query, now: i64) -> BoxFuture<'a, Stored<u64>>;

@@ -6,10 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
+use crate::health::Health;
 use crate::record::Record;
 
 /// A sparse vector: word hashes in ascending order, and their weights.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Sparse {
     /// Hashes of words.
     pub indices: Vec<u32>,
@@ -99,6 +102,9 @@ fn hash(word: &str) -> u32 {
 }
 
 /// The vector of a record. Names and kinds weigh more than what is said about them.
+///
+/// What nearly every object says is left out: keys of labels and annotations, registries, bare numbers, that it is well.
+/// Such words tell nothing apart, and each costs a store as much time to write as there are objects that have it.
 pub fn document(record: &Record) -> Sparse {
     let mut weights: BTreeMap<String, f32> = BTreeMap::new();
     let mut add = |text: &str, weight: f32| {
@@ -112,22 +118,24 @@ pub fn document(record: &Record) -> Sparse {
     add(&record.identity.cluster, 1.0);
     add(&record.identity.api_group, 1.0);
     for image in &record.images {
-        add(image, 1.5);
+        add(without_registry(image), 1.5);
     }
-    for label in record.labels.iter().filter(|label| label.contains('=')) {
-        add(label, 0.5);
+    for (_, value) in record.labels.iter().filter_map(|it| it.split_once('=')) {
+        add(value, 0.5);
     }
-    for (key, value) in &record.annotations {
-        add(key, 0.2);
+    for value in record.annotations.values() {
         add(value, 0.4);
     }
     for concept in &record.about {
         add(concept, 2.0);
     }
-    add(record.health.as_str(), 0.5);
+    if record.health != Health::Current {
+        add(record.health.as_str(), 0.5);
+    }
     add(&record.reason, 2.0);
     add(&record.message, 1.0);
-    for (_, cell) in &record.status.columns {
+    let says = |cell: &&String| cell.chars().any(char::is_alphabetic);
+    for cell in record.status.columns.iter().map(|(_, it)| it).filter(says) {
         add(cell, 0.5);
     }
     for condition in record
@@ -141,6 +149,14 @@ pub fn document(record: &Record) -> Sparse {
         add(&condition.message, 0.5);
     }
     of_weights(&weights)
+}
+
+/// An image without the host that it comes from.
+fn without_registry(image: &str) -> &str {
+    match image.split_once('/') {
+        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => path,
+        _ => image,
+    }
 }
 
 /// The vector of a plain text.
@@ -209,6 +225,18 @@ mod tests {
             ("databases", "database"),
         ] {
             assert_eq!(singular(many), one);
+        }
+    }
+
+    #[test]
+    fn an_image_is_found_by_its_path_and_not_by_its_registry() {
+        for (image, path) in [
+            ("registry.example.com:5000/shop/web:1", "shop/web:1"),
+            ("localhost/web", "web"),
+            ("library/postgres", "library/postgres"),
+            ("redis:7", "redis:7"),
+        ] {
+            assert_eq!(without_registry(image), path);
         }
     }
 

@@ -1,9 +1,11 @@
 //! The verbs: each asks [`crate::answer`] or runs an [`crate::agent`], and prints.
 
+mod ask;
 mod backup;
 mod clusters;
 mod events;
 mod history;
+mod join;
 mod live;
 mod object;
 mod opened;
@@ -30,7 +32,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Agent(args) => sync::agent(&kubectl, &store, &args).await,
         Verb::Get(args) => search::get(&kubectl, &store, &args).await,
         Verb::Search(args) => search::search(&store, &args).await,
-        Verb::Ask(args) => search::ask(&store, &args).await,
+        Verb::Ask(args) => ask::ask(&store, &args).await,
         Verb::Describe(args) => live::describe(&kubectl, &store, &args).await,
         Verb::Tree(args) => object::tree(&kubectl, &store, &args).await,
         Verb::Diff(args) => object::diff(&kubectl, &store, &args).await,
@@ -44,9 +46,10 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::History(args) => history::history(&store, &args).await,
         Verb::Backup(args) => backup::backup(&store, &args).await,
         Verb::Restore(args) => backup::restore(&store, &args).await,
-        Verb::Leave(args) => clusters::leave(&store, &args).await,
+        Verb::Join(args) => join::join(&kubectl, &store, &args).await,
+        Verb::Leave(args) => join::leave(&kubectl, &store, &args).await,
         Verb::Mcp => {
-            crate::mcp::serve(open(&store).await?.store).await?;
+            live::serve_mcp(kubectl, &store).await?;
             Ok(Exit::Done)
         }
         Verb::Completion(args) => args.run::<Cli>(),

@@ -43,7 +43,7 @@ pub(super) enum Event {
     Unsettled(u64),
     /// Groups that do not answer, after this change of the definitions.
     Undiscovered(Vec<String>, u64),
-    /// The API server answered what it was asked at this moment.
+    /// What the API server answered lets everything up to this moment be known, but for what watches always lag.
     Heard(i64),
     /// A task ended that should not have: nothing about its kind can be said any more.
     Broken(String),

@@ -286,6 +286,16 @@ pub(super) async fn cluster_uid(client: &kube::Client) -> Result<String, RawErro
     }
 }
 
+/// Whether the API server answers a list as one does that knows what its storage holds: newer ones wait for their caches,
+/// which watches are served from, before they do. Who may not list is answered as well.
+pub(super) async fn answers(client: &kube::Client) -> bool {
+    const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
+    match get(client, "/api/v1/namespaces?limit=1", METADATA).await {
+        Ok(_) => true,
+        Err(error) => error.code() == Some(403),
+    }
+}
+
 /// The Kubernetes version. A server that is busy is asked again so many times.
 pub(super) async fn version(client: &kube::Client, times: u32) -> Result<String, RawError> {
     let version = get_patiently(client, "/version", times).await?;

@@ -9,8 +9,7 @@ use crate::access::Scope;
 use crate::freshness::ClusterState;
 use crate::observe::Served;
 use crate::query::{Field, Query};
-use crate::record::Record;
-use crate::store::{Answer, Capability, Change, Note, Page, Store, StoreError, Stored};
+use crate::store::{Answer, Capability, Change, Found, Note, Page, Store, StoreError, Stored};
 
 /// The store, as one caller sees it. It cannot be written to.
 pub struct Visible {
@@ -56,8 +55,12 @@ impl Store for Visible {
         query: &'a Query,
         now: i64,
         limit: usize,
-    ) -> BoxFuture<'a, Stored<Vec<(f32, Record)>>> {
+    ) -> BoxFuture<'a, Stored<Found>> {
         Box::pin(async move { self.inner.search(&self.within(query), now, limit).await })
+    }
+
+    fn grasp<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Stored<usize>> {
+        refused()
     }
 
     fn count<'a>(&'a self, query: &'a Query, now: i64) -> BoxFuture<'a, Stored<u64>> {

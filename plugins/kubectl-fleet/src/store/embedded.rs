@@ -11,21 +11,22 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use qdrant_edge::{
-    CountRequest, CreateIndex, EdgeConfigBuilder, EdgeShard, EdgeSparseVectorParamsBuilder,
-    FacetRequest, FacetValue, FieldIndexOperations, Filter, JsonPath, Modifier, NamedQuery,
-    Payload, PayloadFieldSchema, PayloadSchemaType, PointId, PointInsertOperations,
-    PointOperations, PointStructPersisted, QueryEnum, QueryRequest, ScoringQuery, ScrollRequest,
-    SparseVector, UpdateOperation, VectorInternal, VectorPersisted, VectorStructPersisted,
-    WalOptions, WithPayloadInterface, WithVector,
+    CountRequest, CreateIndex, CreateVectorName, DenseVectorConfig, Distance, EdgeConfigBuilder,
+    EdgeShard, EdgeSparseVectorParamsBuilder, FacetRequest, FacetValue, FieldIndexOperations,
+    Filter, JsonPath, Modifier, NamedQuery, Payload, PayloadFieldSchema, PayloadSchemaType,
+    PointId, PointInsertOperations, PointOperations, PointStructPersisted, PointVectorsPersisted,
+    QueryEnum, QueryRequest, ScoringQuery, ScrollRequest, SparseVector, UpdateOperation,
+    UpdateVectorsOp, VectorInternal, VectorNameConfig, VectorNameOperations, VectorOperations,
+    VectorPersisted, VectorStructPersisted, WalOptions, WithPayloadInterface, WithVector,
 };
 use serde_json::Value;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::points::{PointStore, Points};
+use super::points::{PointStore, Points, Target};
 use super::wire::{self, INDEXES, Point, WORDS};
 use super::{SCHEMA, StoreError, Stored};
-use crate::text::Sparse;
+use crate::meaning::Vector;
 
 /// The embedded store.
 pub type Embedded = PointStore<Engine>;
@@ -69,7 +70,7 @@ pub fn open(directory: &Path) -> Stored<Embedded> {
     } else {
         create(&points)?
     };
-    Ok(PointStore(Engine {
+    Ok(PointStore::new(Engine {
         shard: Arc::new(shard),
         writing: Arc::default(),
         _lock: lock,
@@ -178,6 +179,9 @@ fn upsert(shard: &EdgeShard, points: Vec<Point>) -> Stored<()> {
                 };
                 vectors.insert(WORDS.to_owned(), VectorPersisted::Sparse(words));
             }
+            if let Some((space, vector)) = point.meaning {
+                vectors.insert(space, VectorPersisted::Dense(vector.to_vec()));
+            }
             let payload = match point.payload {
                 Value::Object(map) => Payload(map.into_iter().collect()),
                 _ => Payload::default(),
@@ -283,18 +287,66 @@ impl Points for Engine {
         })
     }
 
+    fn make_space(&self, name: String, dimensions: usize) -> BoxFuture<'_, Stored<()>> {
+        self.run(true, move |shard| {
+            let dense = DenseVectorConfig {
+                size: dimensions,
+                distance: Distance::Cosine,
+                multivector_config: None,
+                datatype: None,
+            };
+            let create = VectorNameOperations::CreateVectorName(CreateVectorName {
+                vector_name: name,
+                config: VectorNameConfig::dense(dense),
+            });
+            shard
+                .update(UpdateOperation::VectorNameOperation(create))
+                .map_err(|error| refused(&error))
+        })
+    }
+
+    fn place(&self, space: String, vectors: Vec<(Uuid, Vector)>) -> BoxFuture<'_, Stored<()>> {
+        self.run(true, move |shard| {
+            let points = vectors
+                .into_iter()
+                .map(|(id, vector)| {
+                    let vector = VectorPersisted::Dense(vector.to_vec());
+                    PointVectorsPersisted {
+                        id: PointId::Uuid(id),
+                        vector: VectorStructPersisted::Named([(space.clone(), vector)].into()),
+                    }
+                })
+                .collect();
+            let update = VectorOperations::UpdateVectors(UpdateVectorsOp {
+                points,
+                update_filter: None,
+            });
+            shard
+                .update(UpdateOperation::VectorOperation(update))
+                .map_err(|error| refused(&error))
+        })
+    }
+
     fn nearest(
         &self,
-        words: Sparse,
+        to: Target,
         filter: Value,
         limit: usize,
     ) -> BoxFuture<'_, Stored<Vec<(f32, Value)>>> {
         self.run(false, move |shard| {
-            let words = SparseVector {
-                indices: words.indices,
-                values: words.values,
+            let query = match to {
+                Target::Words(words) => {
+                    let words = SparseVector {
+                        indices: words.indices,
+                        values: words.values,
+                    };
+                    NamedQuery::new(VectorInternal::Sparse(words), WORDS)
+                }
+                Target::Meaning(space, vector) => {
+                    NamedQuery::new(VectorInternal::Dense(vector.to_vec()), space)
+                }
             };
-            let query = QueryEnum::Nearest(NamedQuery::new(VectorInternal::Sparse(words), WORDS));
+            let query = QueryEnum::Nearest(query);
             let found = shard
                 .query(QueryRequest {
                     prefetches: Vec::new(),
@@ -371,12 +423,13 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_was_given_up_is_not_done_behind_the_next_ones_back() {
         let folder = tempfile::tempdir().unwrap();
-        let engine = Arc::new(open(folder.path()).unwrap().0);
+        let engine = Arc::new(open(folder.path()).unwrap().into_points());
         let id = Uuid::from_u128(1);
         let point = || Point {
             id,
             payload: serde_json::json!({ wire::WHAT: "object" }),
-            words: Sparse::default(),
+            words: crate::text::Sparse::default(),
+            meaning: None,
         };
         engine.upsert(vec![point()]).await.unwrap();
         let turn = engine.writing.clone().lock_owned().await;

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{Answer, Capability, Change, Note, Page, Store, StoreError, Stored};
+use super::{Answer, Capability, Change, Found, Note, Page, Store, StoreError, Stored};
 use crate::freshness::ClusterState;
 use crate::query::{Field, Query};
 use crate::record::Record;
@@ -187,6 +187,86 @@ pub fn at(folder: &Path, moment: i64) -> io::Result<Option<BTreeMap<Uuid, Record
     Ok(known)
 }
 
+/// What one object was.
+#[derive(Debug, Default)]
+pub struct Past {
+    /// Its readable id.
+    pub id: String,
+    /// Its states, the oldest first, each with the moment from which on it held, in milliseconds since 1970; none is its
+    /// absence.
+    pub states: Vec<(i64, Option<Record>)>,
+    /// Whether it is asked for.
+    wanted: bool,
+}
+
+impl Past {
+    fn say(&mut self, at: i64, record: Option<&Record>, most: usize) {
+        let last = self
+            .states
+            .last()
+            .map(|(_, it)| it.as_ref().map(Record::visible));
+        if last.unwrap_or_default() == record.map(Record::visible) {
+            return;
+        }
+        if let Some(record) = record {
+            self.id.clone_from(&record.id);
+        }
+        self.states.push((at, record.cloned()));
+        if self.states.len() > most {
+            self.states.remove(0);
+        }
+    }
+}
+
+/// The last states, at most so many each, of every object that was as is asked for in any of its states; by id.
+pub fn past(folder: &Path, most: usize, wanted: impl Fn(&Record) -> bool) -> io::Result<Vec<Past>> {
+    let most = most.max(1);
+    let mut known: BTreeMap<Uuid, Past> = BTreeMap::new();
+    // What a checkpoint has not is gone; one that was cut off says nothing.
+    let mut begun: Option<(i64, u64, BTreeMap<Uuid, Record>)> = None;
+    for path in files(folder)? {
+        for line in BufReader::new(File::open(&path)?).lines() {
+            let Ok(line) = serde_json::from_str::<Line>(&line?) else {
+                continue;
+            };
+            match (line, &mut begun) {
+                (Line::Checkpoint { at, objects }, _) => {
+                    begun = Some((at, objects, BTreeMap::new()));
+                }
+                (Line::Change { change, .. }, Some((_, missing, objects))) => {
+                    put(objects, change);
+                    *missing = missing.saturating_sub(1);
+                }
+                (Line::Change { at, change }, None) => match change {
+                    Change::Put(record) => {
+                        let past = known.entry(record.identity.point()).or_default();
+                        past.wanted |= wanted(&record);
+                        past.say(at, Some(&record), most);
+                    }
+                    Change::Delete(id) => known.entry(id).or_default().say(at, None, most),
+                },
+            }
+            if begun.as_ref().is_some_and(|(_, missing, _)| *missing == 0)
+                && let Some((at, _, objects)) = begun.take()
+            {
+                for (id, past) in &mut known {
+                    if !objects.contains_key(id) {
+                        past.say(at, None, most);
+                    }
+                }
+                for (id, record) in &objects {
+                    let past = known.entry(*id).or_default();
+                    past.wanted |= wanted(record);
+                    past.say(at, Some(record), most);
+                }
+            }
+        }
+    }
+    let mut known: Vec<Past> = known.into_values().filter(|past| past.wanted).collect();
+    known.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(known)
+}
+
 fn put(objects: &mut BTreeMap<Uuid, Record>, change: Change) {
     match change {
         Change::Put(record) => {
@@ -217,8 +297,12 @@ impl Store for Recorded {
         query: &'a Query,
         now: i64,
         limit: usize,
-    ) -> BoxFuture<'a, Stored<Vec<(f32, Record)>>> {
+    ) -> BoxFuture<'a, Stored<Found>> {
         self.inner.search(query, now, limit)
+    }
+
+    fn grasp<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Stored<usize>> {
+        self.inner.grasp(cluster)
     }
 
     fn count<'a>(&'a self, query: &'a Query, now: i64) -> BoxFuture<'a, Stored<u64>> {

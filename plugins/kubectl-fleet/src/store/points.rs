@@ -1,12 +1,17 @@
 //! The trait over anything that keeps Qdrant points: what engine and server do alike is done once, here.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use futures::future::BoxFuture;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::wire::{self, Group, Point};
-use super::{Answer, Capability, Change, Note, Page, Store, StoreError, Stored};
+use super::{Answer, Capability, Change, Found, Note, Page, Store, StoreError, Stored};
 use crate::freshness::ClusterState;
+use crate::meaning::{self, Meaning, Vector};
 use crate::query::{Field, Query, Term, Test, glob, is_glob};
 use crate::record::Record;
 use crate::text::{self, Sparse};
@@ -26,13 +31,17 @@ pub trait Points: Send + Sync {
         limit: usize,
         from: Option<Uuid>,
     ) -> BoxFuture<'_, Stored<(Vec<Value>, Option<Uuid>)>>;
-    /// Scores and payloads of the matching points that fit the words best.
+    /// Scores and payloads of the matching points that are nearest.
     fn nearest(
         &self,
-        words: Sparse,
+        to: Target,
         filter: Value,
         limit: usize,
     ) -> BoxFuture<'_, Stored<Vec<(f32, Value)>>>;
+    /// Makes a space for vectors of so many numbers, if it is not there.
+    fn make_space(&self, name: String, dimensions: usize) -> BoxFuture<'_, Stored<()>>;
+    /// Gives points that are there a vector in a space.
+    fn place(&self, space: String, vectors: Vec<(Uuid, Vector)>) -> BoxFuture<'_, Stored<()>>;
     /// How many points match.
     fn count(&self, filter: Value) -> BoxFuture<'_, Stored<u64>>;
     /// The values of a key among matching points.
@@ -46,15 +55,77 @@ pub trait Points: Send + Sync {
     fn flush(&self) -> BoxFuture<'_, Stored<()>>;
 }
 
+/// What points are to be near to.
+pub enum Target {
+    /// Words.
+    Words(Sparse),
+    /// A vector in a space.
+    Meaning(String, Vector),
+}
+
 /// Patterns are expanded to the values they fit; beyond so many different values a field has none that can be told.
 const EXPANDED_VALUES: usize = 100_000;
 /// No value of any field.
 const NOTHING: &str = "\u{0}";
 
+/// How many objects are given a vector at a time.
+const GRASPED: usize = 256;
+
 /// A store made of points.
-pub struct PointStore<P>(pub P);
+pub struct PointStore<P> {
+    points: P,
+    meaning: Option<Arc<Meaning>>,
+    /// Whether the space of its vectors was made.
+    made: OnceCell<()>,
+    /// Where each cluster's objects without a vector begin.
+    grasped: Mutex<BTreeMap<String, Uuid>>,
+}
 
 impl<P: Points> PointStore<P> {
+    /// Over a collection.
+    pub fn new(points: P) -> Self {
+        Self {
+            points,
+            meaning: None,
+            made: OnceCell::new(),
+            grasped: Mutex::default(),
+        }
+    }
+
+    fn grasped(&self) -> MutexGuard<'_, BTreeMap<String, Uuid>> {
+        self.grasped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The collection alone.
+    pub fn into_points(self) -> P {
+        self.points
+    }
+
+    /// With a model, so that meaning is searched as well.
+    #[must_use]
+    pub fn with(mut self, meaning: Option<Arc<Meaning>>) -> Self {
+        self.meaning = meaning;
+        self
+    }
+
+    /// The points that are near to words in meaning.
+    async fn near(
+        &self,
+        meaning: &Meaning,
+        words: &[String],
+        filter: Value,
+        limit: usize,
+    ) -> Stored<Vec<(f32, Record)>> {
+        let question = [words.join(" ")];
+        let vector = meaning.vectors(&question).await?.remove(0);
+        let space = meaning.space().await?.name.clone();
+        let found = self
+            .points
+            .nearest(Target::Meaning(space, vector), filter, limit)
+            .await?;
+        scored(found)
+    }
+
     /// The query with every pattern replaced by the values it fits.
     async fn expand(&self, query: &Query, now: i64) -> Stored<Query> {
         let open = |term: &Term| matches!(&term.test, Test::Is(_, values) if values.iter().any(|value| is_glob(value)));
@@ -77,7 +148,7 @@ impl<P: Points> PointStore<P> {
                 continue;
             };
             let known = self
-                .0
+                .points
                 .facet(field.key(), wire::filter(&exact, now), EXPANDED_VALUES)
                 .await?;
             if known.len() >= EXPANDED_VALUES {
@@ -107,7 +178,7 @@ impl<P: Points> PointStore<P> {
         let mut payloads = Vec::new();
         let mut from = None;
         loop {
-            let (page, next) = self.0.scroll(filter.clone(), 1000, from).await?;
+            let (page, next) = self.points.scroll(filter.clone(), 1000, from).await?;
             payloads.extend(page);
             match next {
                 Some(next) => from = Some(next),
@@ -117,13 +188,20 @@ impl<P: Points> PointStore<P> {
     }
 }
 
+fn scored(found: Vec<(f32, Value)>) -> Stored<Vec<(f32, Record)>> {
+    found
+        .into_iter()
+        .map(|(score, payload)| Ok((score, wire::record(payload)?)))
+        .collect()
+}
+
 impl<P: Points> Store for PointStore<P> {
     fn apply<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, Stored<()>> {
         Box::pin(async move {
-            for group in wire::groups(changes) {
+            for group in wire::groups(changes, self.meaning.as_deref()) {
                 match group {
-                    Group::Put(points) => self.0.upsert(points).await?,
-                    Group::Delete(ids) => self.0.delete(ids).await?,
+                    Group::Put(points) => self.points.upsert(points).await?,
+                    Group::Delete(ids) => self.points.delete(ids).await?,
                 }
             }
             Ok(())
@@ -133,7 +211,10 @@ impl<P: Points> Store for PointStore<P> {
     fn list<'a>(&'a self, query: &'a Query, now: i64, page: Page) -> BoxFuture<'a, Stored<Answer>> {
         Box::pin(async move {
             let filter = self.filter(query, now).await?;
-            let (payloads, next) = self.0.scroll(filter, page.limit.max(1), page.after).await?;
+            let (payloads, next) = self
+                .points
+                .scroll(filter, page.limit.max(1), page.after)
+                .await?;
             let records = payloads
                 .into_iter()
                 .map(wire::record)
@@ -147,23 +228,76 @@ impl<P: Points> Store for PointStore<P> {
         query: &'a Query,
         now: i64,
         limit: usize,
-    ) -> BoxFuture<'a, Stored<Vec<(f32, Record)>>> {
+    ) -> BoxFuture<'a, Stored<Found>> {
         Box::pin(async move {
             let filter = self.filter(query, now).await?;
             let words = text::question(query.text.iter().map(String::as_str));
             if words.indices.is_empty() {
-                return Ok(Vec::new());
+                return Ok(Found::default());
             }
-            let found = self.0.nearest(words, filter, limit).await?;
-            found
+            let by_words = self
+                .points
+                .nearest(Target::Words(words), filter.clone(), limit)
+                .await?;
+            let by_words = scored(by_words)?;
+            let Some(meaning) = &self.meaning else {
+                return Ok(Found {
+                    records: by_words,
+                    only_words: None,
+                });
+            };
+            // A model that is away is no reason to find nothing.
+            Ok(match self.near(meaning, &query.text, filter, limit).await {
+                Ok(near) => Found {
+                    records: meaning::fused(by_words, near, limit),
+                    only_words: None,
+                },
+                Err(error) => Found {
+                    records: by_words,
+                    only_words: Some(error.to_string()),
+                },
+            })
+        })
+    }
+
+    fn grasp<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Stored<usize>> {
+        Box::pin(async move {
+            let Some(meaning) = &self.meaning else {
+                return Ok(0);
+            };
+            let space = meaning.space().await?;
+            let filter = wire::filter_without(&space.name, cluster);
+            self.made
+                .get_or_try_init(|| self.points.make_space(space.name.clone(), space.dimensions))
+                .await?;
+            // On from where the last ones were: those before have theirs, and are not looked through each time.
+            let from = self.grasped().remove(cluster);
+            let (mut payloads, mut next) =
+                self.points.scroll(filter.clone(), GRASPED, from).await?;
+            if payloads.is_empty() && from.is_some() {
+                (payloads, next) = self.points.scroll(filter, GRASPED, None).await?;
+            }
+            let records = payloads
                 .into_iter()
-                .map(|(score, payload)| Ok((score, wire::record(payload)?)))
-                .collect()
+                .map(wire::record)
+                .collect::<Stored<Vec<Record>>>()?;
+            let texts: Vec<String> = records.iter().map(meaning::text).collect();
+            let vectors = meaning.vectors(&texts).await?;
+            let ids = records.iter().map(|record| record.identity.point());
+            let placed: Vec<(Uuid, Vector)> = ids.zip(vectors).collect();
+            let count = placed.len();
+            if count > 0 {
+                self.points.place(space.name.clone(), placed).await?;
+            }
+            if let Some(next) = next {
+                self.grasped().insert(cluster.to_owned(), next);
+            }
+            Ok(count)
         })
     }
 
     fn count<'a>(&'a self, query: &'a Query, now: i64) -> BoxFuture<'a, Stored<u64>> {
-        Box::pin(async move { self.0.count(self.filter(query, now).await?).await })
+        Box::pin(async move { self.points.count(self.filter(query, now).await?).await })
     }
 
     fn facet<'a>(
@@ -175,7 +309,7 @@ impl<P: Points> Store for PointStore<P> {
     ) -> BoxFuture<'a, Stored<Vec<(String, u64)>>> {
         Box::pin(async move {
             let mut values = self
-                .0
+                .points
                 .facet(field.key(), self.filter(query, now).await?, limit)
                 .await?;
             // Equal counts come in the order of their values, in every store.
@@ -199,7 +333,7 @@ impl<P: Points> Store for PointStore<P> {
     }
 
     fn put_cluster<'a>(&'a self, state: &'a ClusterState) -> BoxFuture<'a, Stored<()>> {
-        self.0.upsert(vec![Point::cluster(state)])
+        self.points.upsert(vec![Point::cluster(state)])
     }
 
     fn capabilities(&self) -> BoxFuture<'_, Stored<Vec<Capability>>> {
@@ -220,21 +354,21 @@ impl<P: Points> Store for PointStore<P> {
         kinds: &'a [Capability],
     ) -> BoxFuture<'a, Stored<()>> {
         Box::pin(async move {
-            self.0
+            self.points
                 .delete_where(wire::filter_what("capability", Some(cluster)))
                 .await?;
-            self.0
+            self.points
                 .upsert(kinds.iter().map(Point::capability).collect())
                 .await
         })
     }
 
     fn forget<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Stored<()>> {
-        self.0.delete_where(wire::filter_cluster(cluster))
+        self.points.delete_where(wire::filter_cluster(cluster))
     }
 
     fn put_note<'a>(&'a self, note: &'a Note) -> BoxFuture<'a, Stored<()>> {
-        self.0.upsert(vec![Point::note(note)])
+        self.points.upsert(vec![Point::note(note)])
     }
 
     fn notes<'a>(&'a self, what: &'a str, cluster: &'a str) -> BoxFuture<'a, Stored<Vec<Note>>> {
@@ -256,10 +390,10 @@ impl<P: Points> Store for PointStore<P> {
         ids: &'a [String],
     ) -> BoxFuture<'a, Stored<()>> {
         let ids = ids.iter().map(|id| wire::note_id(what, cluster, id));
-        self.0.delete(ids.collect())
+        self.points.delete(ids.collect())
     }
 
     fn flush(&self) -> BoxFuture<'_, Stored<()>> {
-        self.0.flush()
+        self.points.flush()
     }
 }

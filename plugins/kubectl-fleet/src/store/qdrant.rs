@@ -9,19 +9,26 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use pequod_diag::Secret;
 use reqwest::{Method, StatusCode};
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::points::{PointStore, Points};
+use super::points::{PointStore, Points, Target};
 use super::wire::{INDEXES, Point, WORDS};
 use super::{SCHEMA, StoreError, Stored};
-use crate::text::Sparse;
+use crate::meaning::Vector;
 
 /// The store on a server.
 pub type Remote = PointStore<Server>;
 
 /// How many points go into one request.
 const BATCH: usize = 1000;
+
+/// A batch of points as it is sent.
+#[derive(Serialize)]
+struct Upsert<'a> {
+    points: &'a [Point],
+}
 
 /// A Qdrant server and a collection on it.
 pub struct Server {
@@ -52,11 +59,16 @@ pub async fn open(
         api_key,
     };
     server.prepare().await?;
-    Ok(PointStore(server))
+    Ok(PointStore::new(server))
 }
 
 impl Server {
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Stored<Value> {
+        let body = body.map(|body| body.to_string().into_bytes());
+        self.send(method, path, body).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Stored<Value> {
         let unavailable = |why: String, retry_after_seconds| StoreError::Unavailable {
             at: self.endpoint.clone(),
             why,
@@ -69,7 +81,9 @@ impl Server {
             request = request.header("api-key", key.expose());
         }
         if let Some(body) = body {
-            request = request.json(&body);
+            request = request
+                .header("content-type", "application/json")
+                .body(body);
         }
         let answer = request
             .send()
@@ -188,7 +202,7 @@ impl Server {
 }
 
 /// An error with its causes, as reqwest hides what matters in them.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
@@ -213,9 +227,10 @@ impl Points for Server {
     fn upsert(&self, points: Vec<Point>) -> BoxFuture<'_, Stored<()>> {
         Box::pin(async move {
             for batch in points.chunks(BATCH) {
-                let batch: Vec<Value> = batch.iter().map(Point::to_json).collect();
-                self.points(Method::PUT, "/points?wait=true", json!({ "points": batch }))
-                    .await?;
+                let path = format!("/collections/{}/points?wait=true", self.collection);
+                let body = serde_json::to_vec(&Upsert { points: batch })
+                    .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                self.send(Method::PUT, &path, Some(body)).await?;
             }
             Ok(())
         })
@@ -271,16 +286,47 @@ impl Points for Server {
         })
     }
 
+    fn make_space(&self, name: String, dimensions: usize) -> BoxFuture<'_, Stored<()>> {
+        Box::pin(async move {
+            let path = format!("/vectors/{name}?wait=true");
+            let body = json!({ "dense": { "size": dimensions, "distance": "Cosine" } });
+            match self.points(Method::PUT, &path, body).await {
+                // Another agent was first.
+                Err(StoreError::Refused(why)) if why.contains("already exists") => Ok(()),
+                made => made.map(|_| ()),
+            }
+        })
+    }
+
+    fn place(&self, space: String, vectors: Vec<(Uuid, Vector)>) -> BoxFuture<'_, Stored<()>> {
+        Box::pin(async move {
+            let points: Vec<Value> = vectors
+                .iter()
+                .map(|(id, vector)| json!({ "id": id, "vector": { &space: &vector[..] } }))
+                .collect();
+            let body = json!({ "points": points });
+            self.points(Method::PUT, "/points/vectors?wait=true", body)
+                .await
+                .map(|_| ())
+        })
+    }
+
     fn nearest(
         &self,
-        words: Sparse,
+        to: Target,
         filter: Value,
         limit: usize,
     ) -> BoxFuture<'_, Stored<Vec<(f32, Value)>>> {
         Box::pin(async move {
+            let (query, using) = match to {
+                Target::Words(words) => (
+                    json!({ "indices": words.indices, "values": words.values }),
+                    WORDS.to_owned(),
+                ),
+                Target::Meaning(space, vector) => (json!(&vector[..]), space),
+            };
             let body = json!({
-                "query": { "indices": words.indices, "values": words.values },
-                "using": WORDS, "filter": filter, "limit": limit, "with_payload": true,
+                "query": query, "using": using, "filter": filter, "limit": limit, "with_payload": true,
             });
             let mut result = self.points(Method::POST, "/points/query", body).await?;
             let points = result

@@ -18,10 +18,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{Answer, Capability, Change, Note, Page, Store, StoreError, Stored};
+use super::{Answer, Capability, Change, Found, Note, Page, Store, StoreError, Stored};
 use crate::freshness::ClusterState;
 use crate::query::{Field, Query};
-use crate::record::Record;
 
 /// Where the holder of a directory can be reached.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +35,7 @@ enum Request {
     Apply(Vec<Change>),
     List(Query, i64, Page),
     Search(Query, i64, usize),
+    Grasp(String),
     Count(Query, i64),
     Facet(Field, Query, i64, usize),
     Clusters,
@@ -130,6 +130,7 @@ async fn perform(store: &dyn Store, request: Request) -> Stored<Value> {
         Request::Apply(changes) => value(&store.apply(&changes).await?),
         Request::List(query, now, page) => value(&store.list(&query, now, page).await?),
         Request::Search(query, now, limit) => value(&store.search(&query, now, limit).await?),
+        Request::Grasp(cluster) => value(&store.grasp(&cluster).await?),
         Request::Count(query, now) => value(&store.count(&query, now).await?),
         Request::Facet(field, query, now, limit) => {
             value(&store.facet(field, &query, now, limit).await?)
@@ -223,8 +224,12 @@ impl Store for Shared {
         query: &'a Query,
         now: i64,
         limit: usize,
-    ) -> BoxFuture<'a, Stored<Vec<(f32, Record)>>> {
+    ) -> BoxFuture<'a, Stored<Found>> {
         self.ask(Request::Search(query.clone(), now, limit))
+    }
+
+    fn grasp<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Stored<usize>> {
+        self.ask(Request::Grasp(cluster.to_owned()))
     }
 
     fn count<'a>(&'a self, query: &'a Query, now: i64) -> BoxFuture<'a, Stored<u64>> {

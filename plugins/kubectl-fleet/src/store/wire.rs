@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
+use serde::ser::{Serialize, SerializeMap as _, SerializeStruct as _, Serializer};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{Capability, Change, Note, StoreError, Stored};
 use crate::freshness::ClusterState;
 use crate::identity;
+use crate::meaning::{Meaning, Vector};
 use crate::query::{Field, Query, Side, Term, Test};
 use crate::record::Record;
 use crate::text::{self, Sparse};
@@ -50,24 +52,52 @@ pub struct Point {
     pub payload: Value,
     /// Its words.
     pub words: Sparse,
+    /// Its meaning and the space that it is in, as far as it is known.
+    pub meaning: Option<(String, Vector)>,
+}
+
+/// As a server takes it, without a copy: a thousand of them are in hand at once.
+impl Serialize for Point {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut point = serializer.serialize_struct("Point", 3)?;
+        point.serialize_field("id", &self.id)?;
+        point.serialize_field("vector", &Vectors(self))?;
+        point.serialize_field("payload", &self.payload)?;
+        point.end()
+    }
+}
+
+/// The vectors of a point by their names.
+struct Vectors<'a>(&'a Point);
+
+impl Serialize for Vectors<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut vectors = serializer.serialize_map(None)?;
+        vectors.serialize_entry(WORDS, &self.0.words)?;
+        if let Some((space, vector)) = &self.0.meaning {
+            vectors.serialize_entry(space, &vector[..])?;
+        }
+        vectors.end()
+    }
 }
 
 impl Point {
-    /// As a server takes it.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "id": self.id,
-            "vector": { WORDS: { "indices": self.words.indices, "values": self.words.values } },
-            "payload": self.payload,
-        })
-    }
-
     /// Of a record.
     pub fn record(record: &Record) -> Self {
         Self {
             id: record.identity.point(),
             payload: payload(record),
             words: text::document(record),
+            meaning: None,
+        }
+    }
+
+    /// Of a record whose meaning may be remembered.
+    fn with_meaning(record: &Record, meaning: Option<&Meaning>) -> Self {
+        let known = meaning.and_then(|meaning| meaning.known(record));
+        Self {
+            meaning: known.map(|(space, vector)| (space.to_owned(), vector)),
+            ..Self::record(record)
         }
     }
 
@@ -77,6 +107,7 @@ impl Point {
             id: identity::point("cluster", &[&state.cluster]),
             payload: json!({ WHAT: "cluster", "cluster": state.cluster, "state": state }),
             words: Sparse::default(),
+            meaning: None,
         }
     }
 
@@ -86,6 +117,7 @@ impl Point {
             id: note_id(&note.what, &note.cluster, &note.id),
             payload: json!({ WHAT: note.what, "cluster": note.cluster, "note": note }),
             words: Sparse::default(),
+            meaning: None,
         }
     }
 
@@ -102,6 +134,7 @@ impl Point {
                 "{} {} {}",
                 served.kind, served.group, capability.description
             )),
+            meaning: None,
         }
     }
 }
@@ -191,6 +224,13 @@ pub fn filter_what(what: &str, cluster: Option<&str>) -> Value {
     json!({ "must": must })
 }
 
+/// The filter for a cluster's objects that have no vector in a space.
+pub fn filter_without(space: &str, cluster: &str) -> Value {
+    let mut filter = filter_what("object", Some(cluster));
+    filter["must_not"] = json!([{ "has_vector": space }]);
+    filter
+}
+
 /// The filter for everything of a cluster.
 pub fn filter_cluster(cluster: &str) -> Value {
     json!({ "must": [is("cluster", &[cluster.to_owned()])] })
@@ -223,7 +263,7 @@ pub enum Group {
 
 /// Groups changes. Later changes of an object win over earlier ones, so order matters only between objects, where it
 /// means nothing: all puts go first, then all deletes.
-pub fn groups(changes: &[Change]) -> Vec<Group> {
+pub fn groups(changes: &[Change], meaning: Option<&Meaning>) -> Vec<Group> {
     let mut last = BTreeMap::new();
     for change in changes {
         let id = match change {
@@ -235,7 +275,7 @@ pub fn groups(changes: &[Change]) -> Vec<Group> {
     let (mut puts, mut deletes) = (Vec::new(), Vec::new());
     for (id, change) in last {
         match change {
-            Change::Put(record) => puts.push(Point::record(record)),
+            Change::Put(record) => puts.push(Point::with_meaning(record, meaning)),
             Change::Delete(_) => deletes.push(id),
         }
     }

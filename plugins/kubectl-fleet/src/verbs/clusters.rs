@@ -1,15 +1,14 @@
-//! What the fleet is made of, and what is wrong with it: `clusters`, `kinds`, `capabilities`, `top problems`, `leave`.
+//! What the fleet is made of, and what is wrong with it: `clusters`, `kinds`, `capabilities`, `top problems`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pequod_cli::{Exit, Failure, Format, Printer, Table};
-use pequod_diag::{Code, Diagnostic};
 use serde::Serialize;
 
 use super::{open, show};
 use crate::agent::now;
 use crate::answer::freshness;
-use crate::cli::{CapabilitiesArgs, LeaveArgs, ListArgs, ProblemsArgs, StoreArgs};
+use crate::cli::{CapabilitiesArgs, ListArgs, ProblemsArgs, StoreArgs};
 use crate::concepts;
 use crate::freshness::{ClusterState, Judged, Phase};
 use crate::health::Health;
@@ -302,38 +301,4 @@ pub(super) async fn problems(store: &StoreArgs, args: &ProblemsArgs) -> Result<E
     } else {
         exit.max(Exit::No)
     })
-}
-
-pub(super) async fn leave(store: &StoreArgs, args: &LeaveArgs) -> Result<Exit, Failure> {
-    let opened = open(store).await?;
-    let states = opened
-        .store
-        .clusters()
-        .await
-        .map_err(|error| failure(&error))?;
-    let Some(state) = states.iter().find(|state| state.cluster == args.id) else {
-        let message = format!("no cluster `{}` is known", args.id);
-        return Err(Failure::input(
-            Diagnostic::error(Code("fleet/cluster"), message).hint("see `kubectl fleet clusters`"),
-        ));
-    };
-    if !state.abandoned(now()) {
-        let message = format!("an agent is still reading cluster `{}`", args.id);
-        return Err(Failure::input(
-            Diagnostic::error(Code("fleet/cluster"), message)
-                .hint("stop it first: it would come back"),
-        ));
-    }
-    opened
-        .store
-        .forget(&args.id)
-        .await
-        .map_err(|error| failure(&error))?;
-    opened
-        .store
-        .flush()
-        .await
-        .map_err(|error| failure(&error))?;
-    Printer::new(Format::Table).say(&format!("forgot {}", args.id));
-    Ok(Exit::Done)
 }

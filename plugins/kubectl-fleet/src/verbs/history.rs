@@ -13,6 +13,7 @@ use super::open;
 use super::opened::{directory, failure};
 use crate::agent::now;
 use crate::cli::{HistoryArgs, StoreArgs};
+use crate::query::Query;
 use crate::query::parse::{self, parse};
 use crate::record::Record;
 use crate::store::{self, history};
@@ -58,6 +59,9 @@ pub(super) async fn history(store: &StoreArgs, args: &HistoryArgs) -> Result<Exi
         return Err(usage(
             "history knows exact terms only: no words, no by:".to_owned(),
         ));
+    }
+    if let Some(most) = args.last {
+        return last(store, args, &query, most).await;
     }
     let text = args.at.as_ref().or(args.since.as_ref());
     let here = Timestamp::now().to_zoned(TimeZone::system());
@@ -151,6 +155,80 @@ pub(super) async fn history(store: &StoreArgs, args: &HistoryArgs) -> Result<Exi
             table
         },
     )?;
+    Ok(Exit::Done)
+}
+
+/// A state of an object.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct State {
+    id: String,
+    /// From when on it was so.
+    since: String,
+    health: String,
+    reason: String,
+    /// What the kind's printer columns said.
+    columns: Vec<String>,
+}
+
+/// The last states of each object that the query finds in one of them.
+async fn last(
+    store: &StoreArgs,
+    args: &HistoryArgs,
+    query: &Query,
+    most: usize,
+) -> Result<Exit, Failure> {
+    let query = open(store)
+        .await?
+        .known()
+        .await?
+        .vocabulary
+        .resolve(query)
+        .0;
+    let folder = directory(store)?.join(history::FOLDER);
+    let moment = now();
+    // A log that cannot be read is one that is not there.
+    let known = history::past(&folder, most, |record| query.matches(record, moment));
+    let mut rows = Vec::new();
+    for past in known.unwrap_or_default() {
+        for (at, record) in past.states.into_iter().rev() {
+            let at = Timestamp::from_millisecond(at).unwrap_or_default();
+            let record = record.as_ref();
+            let columns = record.map(|it| it.status.columns.as_slice());
+            rows.push(State {
+                id: past.id.clone(),
+                since: format!("{at:.0}"),
+                health: record.map_or("gone", |it| it.health.as_str()).to_owned(),
+                reason: record.map(|it| it.reason.clone()).unwrap_or_default(),
+                columns: columns
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|(name, cell)| format!("{name}={cell}"))
+                    .collect(),
+            });
+        }
+    }
+    let mut printer = Printer::new(args.output.output);
+    printer.many(
+        &rows,
+        |row| row.id.clone(),
+        |rows| {
+            let mut table = Table::new(&["ID", "SINCE", "HEALTH", "REASON"]).wide(&["COLUMNS"]);
+            for row in rows {
+                table.row([
+                    row.id.clone(),
+                    row.since.clone(),
+                    row.health.clone(),
+                    row.reason.clone(),
+                    row.columns.join(" "),
+                ]);
+            }
+            table
+        },
+    )?;
+    if rows.is_empty() {
+        printer.say("nothing was recorded; see `kubectl fleet sync --history-days`");
+    }
     Ok(Exit::Done)
 }
 

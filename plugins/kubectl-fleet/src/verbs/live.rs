@@ -1,5 +1,7 @@
 //! `describe`: an object as it is now, read from its cluster with the caller's own rights.
 
+use std::sync::Arc;
+
 use http::Request;
 use pequod_cli::{Exit, Failure, Format, KubectlArgs, Printer, to_json, to_yaml};
 use pequod_diag::{Code, Diagnostic};
@@ -7,7 +9,9 @@ use pequod_kube::ApiError;
 use serde_json::{Value, json};
 
 use super::{object, open};
+use crate::answer::{self, Known};
 use crate::cli::{ObjectArgs, StoreArgs};
+use crate::mcp;
 use crate::record::Record;
 use crate::redact::REDACTED;
 
@@ -23,17 +27,7 @@ pub(super) async fn describe(
     let mut printer = Printer::new(args.list.output.output);
     let mut exit = Exit::Done;
     for record in &records {
-        // The context it was read through, unless the caller says otherwise.
-        let mut flags = kubectl.clone();
-        let state = known
-            .states
-            .iter()
-            .find(|state| state.cluster == record.identity.cluster);
-        if flags.context.is_none() {
-            flags.context = state
-                .map(|state| state.context.clone())
-                .filter(|context| !context.is_empty());
-        }
+        let flags = through(kubectl, &known, record);
         match read(&flags, record, &known.vocabulary).await {
             Ok(document) => {
                 let text = if printer.format() == Format::Json {
@@ -51,6 +45,54 @@ pub(super) async fn describe(
         }
     }
     Ok(exit)
+}
+
+/// Serves an assistant of whoever started it: it may read objects live, with their rights and through their kubeconfig.
+pub(super) async fn serve_mcp(kubectl: KubectlArgs, store: &StoreArgs) -> Result<(), Failure> {
+    let opened = open(store).await?;
+    let store = opened.store.clone();
+    let details: mcp::Details = Arc::new(move |record| {
+        let (store, kubectl) = (store.clone(), kubectl.clone());
+        Box::pin(async move {
+            let known = answer::known(&*store).await.map_err(|it| it.to_string())?;
+            let flags = through(&kubectl, &known, &record);
+            let mut document = read(&flags, &record, &known.vocabulary)
+                .await
+                .map_err(|failure| told(&failure))?;
+            Ok(mcp::ObjectOutput {
+                id: record.id,
+                object: match document["object"].take() {
+                    Value::Object(object) => object,
+                    _ => serde_json::Map::new(),
+                },
+                events: match document["events"].take() {
+                    Value::Array(events) => events,
+                    _ => Vec::new(),
+                },
+            })
+        })
+    });
+    mcp::serve(opened.store, Some(details)).await
+}
+
+/// A failure in one line.
+fn told(failure: &Failure) -> String {
+    let problems = failure.problems.0.iter();
+    let words: Vec<&str> = problems.map(|problem| problem.message.as_str()).collect();
+    words.join("; ")
+}
+
+/// The context it was read through, unless the caller says otherwise.
+fn through(kubectl: &KubectlArgs, known: &Known, record: &Record) -> KubectlArgs {
+    let mut flags = kubectl.clone();
+    if flags.context.is_none() {
+        let mut states = known.states.iter();
+        flags.context = states
+            .find(|state| state.cluster == record.identity.cluster)
+            .map(|state| state.context.clone())
+            .filter(|context| !context.is_empty());
+    }
+    flags
 }
 
 async fn read(

@@ -1,6 +1,6 @@
 //! The store that the command line names, opened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use pequod_cli::Failure;
 use pequod_diag::{Code, Diagnostic, Secret};
 
 use crate::answer::{self, Known};
-use crate::cli::StoreArgs;
+use crate::cli::{MeaningArgs, StoreArgs};
+use crate::meaning::{Meaning, local, remote};
 use crate::store::history::Recorded;
 use crate::store::shared::{self, Serving};
 use crate::store::{Store, StoreError, embedded, history, qdrant};
@@ -67,13 +68,15 @@ pub(crate) fn failure(error: &StoreError) -> Failure {
 
 /// Opens it: the Qdrant server if one is named, else the directory, through the process that holds it if one does.
 pub(crate) async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
+    let meaning = meaning(&args.meaning).await?;
     if let Some(url) = &args.qdrant {
-        let key = api_key(args)?;
+        let file = args.qdrant_api_key_file.as_deref();
+        let key = secret(file, "PEQUOD_FLEET_QDRANT_API_KEY")?;
         let store = qdrant::open(url, &args.collection, key)
             .await
             .map_err(|error| failure(&error))?;
         return Ok(Opened {
-            store: Arc::new(store),
+            store: Arc::new(store.with(meaning)),
             directory: None,
         });
     }
@@ -86,7 +89,7 @@ pub(crate) async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
         match opened.unwrap_or_else(|error| Err(StoreError::Refused(error.to_string()))) {
             Ok(store) => {
                 return Ok(Opened {
-                    store: Arc::new(store),
+                    store: Arc::new(store.with(meaning)),
                     directory: Some(directory),
                 });
             }
@@ -107,15 +110,44 @@ pub(crate) async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     Err(failure(&last))
 }
 
-fn api_key(args: &StoreArgs) -> Result<Option<Secret<String>>, Failure> {
-    if let Some(file) = &args.qdrant_api_key_file {
+/// The model that the command line names, if it names one.
+async fn meaning(args: &MeaningArgs) -> Result<Option<Arc<Meaning>>, Failure> {
+    let unusable = |error: &dyn std::error::Error| {
+        let problem = Diagnostic::error(Code("fleet/model"), "the model cannot be used");
+        Failure::input(problem.caused_by(error))
+    };
+    if let Some(directory) = args.embedding_dir.clone() {
+        // A model is read whole: some hundred megabytes.
+        let reading = tokio::task::spawn_blocking(move || local::open(&directory)).await;
+        let model = match reading {
+            Ok(model) => model.map_err(|error| unusable(&error))?,
+            Err(error) => return Err(unusable(&error)),
+        };
+        return Ok(Some(Arc::new(Meaning::new(model))));
+    }
+    let (Some(url), Some(model)) = (&args.embedding_url, &args.embedding_model) else {
+        return Ok(None);
+    };
+    let file = args.embedding_api_key_file.as_deref();
+    let key = secret(file, "PEQUOD_FLEET_EMBEDDING_API_KEY")?;
+    let model =
+        remote::open(url, args.embedding_protocol, model, key).map_err(|error| unusable(&error))?;
+    Ok(Some(Arc::new(Meaning::new(model))))
+}
+
+/// An API key: of a file, else of the environment, if there is one.
+pub(super) fn secret(
+    file: Option<&Path>,
+    variable: &str,
+) -> Result<Option<Secret<String>>, Failure> {
+    if let Some(file) = file {
         let text = std::fs::read_to_string(file).map_err(|error| {
             let message = format!("the API key in {} cannot be read", file.display());
             Failure::input(Diagnostic::error(Code("fleet/api-key"), message).caused_by(&error))
         })?;
         return Ok(Some(Secret::new(text.trim().to_owned())));
     }
-    Ok(std::env::var("PEQUOD_FLEET_QDRANT_API_KEY")
+    Ok(std::env::var(variable)
         .ok()
         .filter(|key| !key.is_empty())
         .map(Secret::new))

@@ -1,4 +1,4 @@
-//! `get`, `search`, `ask`: lists of objects.
+//! `get` and `search`: lists of objects.
 
 use pequod_cli::{Exit, Failure, KubectlArgs, Printer};
 use pequod_diag::{Code, Diagnostic};
@@ -8,7 +8,7 @@ use crate::agent::now;
 use crate::answer::answer;
 use crate::cli::{GetArgs, ListArgs, SearchArgs, StoreArgs};
 use crate::query::parse::{self, parse};
-use crate::query::{Field, Query, Side, Term, Test, words};
+use crate::query::{Field, Query, Side, Term, Test};
 use crate::verbs::opened::{Opened, failure};
 
 pub(super) async fn get(
@@ -111,23 +111,12 @@ pub(super) async fn search(store: &StoreArgs, args: &SearchArgs) -> Result<Exit,
     list(&opened, &query, args.limit, &args.list).await
 }
 
-pub(super) async fn ask(store: &StoreArgs, args: &SearchArgs) -> Result<Exit, Failure> {
-    let opened = open(store).await?;
-    let known = opened.known().await?;
-    let query = words::understand(&args.words.join(" "), &known.vocabulary);
-    Printer::new(args.list.output.output).say(&format!(
-        "kubectl fleet search {}",
-        shell_quoted(&query.to_string())
-    ));
-    list(&opened, &query, args.limit, &args.list).await
-}
-
 /// A word as a shell takes it unchanged.
-fn shell_quoted(text: &str) -> String {
+pub(super) fn shell_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-async fn list(
+pub(super) async fn list(
     opened: &Opened,
     query: &Query,
     limit: usize,

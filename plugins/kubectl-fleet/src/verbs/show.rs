@@ -43,6 +43,9 @@ pub(super) fn answered(
             }
         }
     }
+    for warning in &answered.warnings {
+        printer.say(&format!("Warning: {warning}"));
+    }
     for word in &answered.unknown_kinds {
         printer.say(&format!("Warning: no cluster serves a kind `{word}`"));
     }

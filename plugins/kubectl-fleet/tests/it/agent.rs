@@ -343,3 +343,51 @@ async fn a_second_agent_with_the_same_id_is_refused() {
         "{refused:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_as_large_and_as_hostile_as_an_api_server_takes_is_found_and_bounded() {
+    let cluster = ControlPlane::shared().await;
+    let namespace = cluster.namespace("hostile").await;
+    let quarter = "x".repeat(250_000);
+    let large = serde_json::json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "large", "labels": {"size": "large"}, "annotations": {
+            "example.com/note": "\u{202e}'; DROP TABLE \"fleet\" -- *:* \n\u{1b}[31m", "example.com/pad": quarter}},
+        "data": {"a": quarter, "b": quarter, "c": quarter},
+    });
+    let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(
+        cluster.client(),
+        &namespace,
+    );
+    let large = serde_json::from_value(large).unwrap();
+    maps.create(&kube::api::PostParams::default(), &large)
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(embedded::open(folder.path()).unwrap());
+    let only_maps = Options {
+        include: vec!["configmaps".into()],
+        once: true,
+        ..options("a", &namespace)
+    };
+    let read = agent::run(
+        cluster.client(),
+        store.clone(),
+        only_maps,
+        CancellationToken::new(),
+    );
+    let summary = read.await.unwrap();
+    assert!(summary.state.in_step() && summary.state.dropped == 0);
+    let found = all(&*store, &parse("label:size=large").unwrap(), agent::now())
+        .await
+        .unwrap();
+    let text = serde_json::to_string(&found).unwrap();
+    assert_eq!(found.len(), 1);
+    assert!(text.len() < 20_000, "{}", text.len());
+    // Its words are words, whatever they say.
+    let words = store
+        .search(&parse("drop table fleet").unwrap(), agent::now(), 5)
+        .await
+        .unwrap();
+    assert_eq!(words.records.len(), 1);
+}

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use clap::CommandFactory as _;
+use kubectl_fleet::freshness::ClusterState;
+use kubectl_fleet::store::{Store as _, qdrant};
 use pequod_testkit::{ControlPlane, Output};
 use serde_json::Value;
 
@@ -228,6 +230,141 @@ stringData: {password: hunter2}
     );
 }
 
+/// An agent is put into a cluster, and taken away again; with its credentials in the hub, one may read what `view` shows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_joins_and_leaves() {
+    let cluster = ControlPlane::shared().await;
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = three_contexts(cluster, folder.path());
+    let namespace = cluster.namespace("join").await;
+    let server = qdrant_simulator::Qdrant::start().await.unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, "hunter2").unwrap();
+    let fleet = |arguments: &str| {
+        let flags = format!("-n {namespace} --qdrant {}", server.url());
+        fleet(&kubeconfig, folder.path(), &format!("{arguments} {flags}"))
+    };
+    let with_key = format!("--qdrant-api-key-file {}", key.display());
+
+    // Shown, nothing is done, and nothing secret is shown.
+    let shown = fleet(&format!("join eu-prod-1 {with_key} --dry-run")).expect_code(0);
+    assert!(shown.stdout.contains("--cluster-id=eu-prod-1") && !shown.stdout.contains("hunter2"));
+    let kubectl = |arguments: &str| cluster.kubectl(arguments.split_whitespace());
+    let agent = format!("get deployment pequod-fleet-agent -n {namespace} -o name");
+    assert_ne!(kubectl(&agent).code, Some(0));
+    let wrong = fleet("join eu-prod-1 --id Not_a_name --hub-context staging").expect_code(2);
+    assert!(wrong.stderr.contains("--id"), "{}", wrong.stderr);
+
+    let joined = fleet(&format!("join eu-prod-1 {with_key} --hub-context staging")).expect_code(0);
+    assert!(!joined.stderr.contains("hunter2"));
+    let _ = kubectl(&agent).success();
+    let secret = "get secret fleet-eu-prod-1-kubeconfig -o jsonpath={.data.kubeconfig}";
+    let encoded = kubectl(&format!("{secret} -n {namespace}")).success();
+    let decoded = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded);
+    let reader = folder.path().join("reader");
+    std::fs::write(&reader, decoded.unwrap()).unwrap();
+    let may = |what: &str| {
+        let mut command = Command::new(cluster.tools().path("kubectl"));
+        command.arg("--kubeconfig").arg(&reader);
+        command
+            .args(["auth", "can-i"])
+            .args(what.split_whitespace());
+        pequod_testkit::run(&mut command, "").unwrap().stdout
+    };
+    assert_eq!(may("list deployments -A"), "yes\n");
+    assert_eq!(may("get secrets -A"), "no\n");
+    assert_eq!(may("delete deployments -A"), "no\n");
+
+    // The agent's rights are those that the chart gives it.
+    let rules = "get clusterrole pequod-fleet-agent -o jsonpath={.rules}";
+    let here: Value = serde_json::from_str(&kubectl(rules).success()).unwrap();
+    let mut helm = Command::new(cluster.tools().path("helm"));
+    helm.args(["template", "pequod"])
+        .arg(pequod_testkit::workspace_root().join("charts/pequod"))
+        .args(["--show-only", "templates/fleet-agent.yaml", "--set"])
+        .arg("fleetSync.enabled=true,fleetSync.clusterID=x,fleetSync.qdrant.endpoint=https://q");
+    let chart = pequod_testkit::run(&mut helm, "").unwrap().success();
+    let mut command = Command::new(cluster.tools().path("kubectl"));
+    command.arg("--kubeconfig").arg(cluster.kubeconfig());
+    command.args(["apply", "--dry-run=client", "-o", "json", "-f", "-"]);
+    let chart = pequod_testkit::run(&mut command, &chart).unwrap().success();
+    let chart: Value = serde_json::from_str(&chart).unwrap();
+    let mut objects = chart["items"].as_array().unwrap().iter();
+    let role = objects.find(|it| it["kind"] == "ClusterRole").unwrap();
+    assert_eq!(here, role["rules"]);
+
+    // It wrote a last word under this id; then it leaves with everything that was made.
+    let state = ClusterState {
+        cluster: "eu-prod-1".into(),
+        ..ClusterState::default()
+    };
+    let store = qdrant::open(&server.url(), "fleet-resources", None)
+        .await
+        .unwrap();
+    store.put_cluster(&state).await.unwrap();
+    let left = fleet("leave eu-prod-1 --member-context eu-prod-1 --hub-context staging");
+    let _ = left.expect_code(0);
+    let none = format!(
+        "get sa,deployment,secret,role,rolebinding -n {namespace} -l app.kubernetes.io/managed-by=kubectl-fleet -o name"
+    );
+    assert_eq!(kubectl(&none).success(), "");
+    assert_ne!(kubectl("get clusterrole pequod-fleet-agent").code, Some(0));
+    assert!(store.clusters().await.unwrap().is_empty());
+}
+
+/// A server with a model that says what it was told to.
+async fn model_that_says(answer: &'static str) -> String {
+    let handler = move |body: axum::Json<Value>| async move {
+        assert!(
+            body["messages"][0]["content"]
+                .as_str()
+                .unwrap()
+                .contains("Clusters: ")
+        );
+        let message = serde_json::json!({"role": "assistant", "content": answer});
+        axum::Json(serde_json::json!({"choices": [{"index": 0, "message": message}]}))
+    };
+    let router = axum::Router::new().route("/v1/chat/completions", axum::routing::post(handler));
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_asked_only_what_the_grammar_leaves_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let ask = async |question: &str, says: &'static str| {
+        let url = model_that_says(says).await;
+        let arguments = format!("ask {question} --model wise --model-url {url}");
+        let folder = folder.path().to_owned();
+        let asked = move || fleet(Path::new("/nonexistent"), &folder, &arguments).expect_code(0);
+        tokio::task::spawn_blocking(asked).await.unwrap().stderr
+    };
+    let read = ask("whatever_keeps_me_up_at_night", "`health:Failed age<8h`").await;
+    let shown = "as wise reads it:\nkubectl fleet search 'health:Failed age<8h'\n";
+    assert!(read.starts_with(shown), "{read}");
+    let prose = ask("whatever_keeps_me_up_at_night", "I would not know.").await;
+    assert!(
+        prose.starts_with("Warning: wise gave no query\nkubectl fleet search '"),
+        "{prose}"
+    );
+    let clear = ask("failing", "kind:Wrong").await;
+    assert!(
+        clear.starts_with("kubectl fleet search 'health:Failed'"),
+        "{clear}"
+    );
+    let arguments = "ask keeps_me_up --model wise --model-url http://127.0.0.1:9/v1";
+    let away = fleet(Path::new("/nonexistent"), folder.path(), arguments).expect_code(0);
+    assert!(
+        away.stderr.starts_with("Warning: the model at "),
+        "{}",
+        away.stderr
+    );
+}
+
 #[test]
 fn the_command_line_keeps_the_suites_rules() {
     assert_eq!(
@@ -276,6 +413,7 @@ async fn an_assistant_can_ask_over_mcp() {
     let mut server = Command::new(env!("CARGO_BIN_EXE_kubectl-fleet"))
         .arg("mcp")
         .env("PEQUOD_FLEET_STORE", &store)
+        .env("KUBECONFIG", &kubeconfig)
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .spawn()
@@ -301,7 +439,7 @@ async fn an_assistant_can_ask_over_mcp() {
     ask(serde_json::json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
     let tools = ask(serde_json::json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}));
     let tools = tools["result"]["tools"].as_array().unwrap();
-    assert_eq!(tools.len(), 3);
+    assert_eq!(tools.len(), 4);
     assert!(tools.iter().all(
         |tool| tool["annotations"]["readOnlyHint"] == true && tool["outputSchema"].is_object()
     ));
@@ -321,6 +459,14 @@ async fn an_assistant_can_ask_over_mcp() {
         "{found}"
     );
     assert!(!found.to_string().contains("hunter2"));
+    // The object itself, live, with this kubeconfig's rights; what it holds stays where it is.
+    let id = &found["items"][0]["id"];
+    let whole = ask(
+        serde_json::json!({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {
+        "name": "fleet_object", "arguments": {"id": id}}}),
+    );
+    let object = &whole["result"]["structuredContent"]["object"];
+    assert_eq!(object["data"]["token"], "<redacted>", "{whole}");
     let refused = ask(
         serde_json::json!({"jsonrpc": "2.0", "id": 4, "method": "tools/call", "params": {
         "name": "fleet_search", "arguments": {"query": "colour:red"}}}),

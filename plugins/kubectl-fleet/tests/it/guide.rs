@@ -26,6 +26,22 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "kubectl fleet mcp",
         "tests/it/commands.rs, which speaks to it",
     ),
+    (
+        "kubectl fleet sync --all-contexts --embedding-dir ~/models/all-MiniLM-L6-v2",
+        "tests/it/meaning.rs, with the model: cargo xtask conformance meaning",
+    ),
+    (
+        "kubectl fleet search something that takes money --embedding-dir ~/models/all-MiniLM-L6-v2",
+        "the same",
+    ),
+    (
+        "kubectl fleet search something that takes money --embedding-url http://localhost:11434 --embedding-protocol ollama --embedding-model all-minilm",
+        "tests/it/meaning.rs, with a server of its own",
+    ),
+    (
+        "kubectl fleet ask what keeps me up at night --model llama3.2 --model-url http://localhost:11434/v1",
+        "tests/it/commands.rs, with a server of its own",
+    ),
 ];
 
 struct Follower<'a> {

@@ -322,7 +322,8 @@ async fn history(seed: u64, sums: Arc<Sums>) {
 async fn settle(world: &World, store: &dyn Store, task: &mut Running, step: u32) {
     let seed = world.seed;
     let since = agent::now() + 1;
-    let deadline = tokio::time::Instant::now() + Duration::from_mins(2);
+    // It ends a history that hangs; a machine that is busy with other things takes its time.
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(15);
     loop {
         let states = store.clusters().await.unwrap_or_default();
         let claimed = states

@@ -11,6 +11,7 @@ mod fixture;
 mod guide;
 mod history;
 mod hub;
+mod meaning;
 mod relevance;
 mod serve;
 mod stores;

@@ -188,7 +188,7 @@ async fn events_are_read_live() {
 async fn an_independent_client_can_ask_over_mcp() {
     let cluster = ControlPlane::shared().await;
     let folder = tempfile::tempdir().unwrap();
-    let (_, namespace) = synced(cluster, folder.path()).await;
+    let (kubeconfig, namespace) = synced(cluster, folder.path()).await;
     let serving = Serving::start(&folder.path().join("store")).await;
     let python = std::env::var("PEQUOD_FLEET_PYTHON").unwrap();
     let script = format!("{}/tests/mcp/client.py", env!("CARGO_MANIFEST_DIR"));
@@ -197,6 +197,7 @@ async fn an_independent_client_can_ask_over_mcp() {
         let output = Command::new(&python)
             .args([script.as_str(), target])
             .env("PEQUOD_FLEET_STORE", folder.path().join("store"))
+            .env("KUBECONFIG", &kubeconfig)
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
@@ -206,11 +207,14 @@ async fn an_independent_client_can_ask_over_mcp() {
             String::from_utf8_lossy(&output.stderr)
         );
         let said: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(
-            said["tools"],
-            serde_json::json!(["fleet_capabilities", "fleet_clusters", "fleet_search"]),
-            "{target}"
-        );
+        // The hub holds nobody's credentials: only a server of one's own reads objects live.
+        let own = target != hub;
+        let mut tools = vec!["fleet_capabilities", "fleet_clusters", "fleet_search"];
+        if own {
+            tools.insert(2, "fleet_object");
+            assert_eq!(said["object"]["object"]["data"]["token"], "<redacted>");
+        }
+        assert_eq!(said["tools"], serde_json::json!(tools), "{target}");
         assert_eq!(said["found"]["items"][0]["namespace"], namespace);
         assert_eq!(said["refused"], true, "{target}");
         assert_eq!(said["clusters"]["clusters"][0]["cluster"], "staging");

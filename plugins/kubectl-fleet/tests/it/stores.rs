@@ -107,7 +107,8 @@ async fn conforms(store: &dyn Store) {
     let found = store
         .search(&q("postgres crash loop"), NOW, 10)
         .await
-        .unwrap();
+        .unwrap()
+        .records;
     assert_eq!(found[0].1.identity.name, "postgres-0");
     assert!(
         found
@@ -118,7 +119,8 @@ async fn conforms(store: &dyn Store) {
     let found = store
         .search(&q("crash loop cluster:eu-prod-1"), NOW, 10)
         .await
-        .unwrap();
+        .unwrap()
+        .records;
     assert_eq!(
         found
             .iter()
@@ -273,6 +275,13 @@ async fn a_store_whose_changes_are_written_down_conforms_and_knows_its_past() {
         .await
         .unwrap();
     // The suite's last step forgot a cluster: that is known from the next checkpoint on.
+    // The last states of one object: it came and went.
+    for (most, expected) in [(5, &[true, false][..]), (1, &[false])] {
+        let past = history::past(&log, most, |it| it.identity.name == "new-1").unwrap();
+        let states: Vec<bool> = past[0].states.iter().map(|(_, it)| it.is_some()).collect();
+        assert_eq!((past.len(), states.as_slice()), (1, expected));
+        assert_eq!(past[0].id, record.id);
+    }
     assert!(names(first).ends_with(&old[1..]));
     assert_eq!(names(second), ["new-1", "postgres-0", "web-1", "web-2"]);
     assert_eq!(names(later()), old);
@@ -289,7 +298,10 @@ async fn what_was_flushed_is_there_after_a_restart() {
     }
     let store = embedded::open(folder.path()).unwrap();
     assert_eq!(all(&store, &Query::default(), NOW).await.unwrap(), [record]);
-    assert_eq!(store.search(&q("web"), NOW, 5).await.unwrap().len(), 1);
+    assert_eq!(
+        store.search(&q("web"), NOW, 5).await.unwrap().records.len(),
+        1
+    );
 }
 
 #[tokio::test]

@@ -25,7 +25,12 @@ async def main(target: str) -> None:
             found = await session.call_tool("fleet_search", {"question": "configmaps named settings"})
             refused = await session.call_tool("fleet_search", {"query": "colour:red"})
             clusters = await session.call_tool("fleet_clusters", {})
+            live = None
+            if any(tool.name == "fleet_object" for tool in tools):
+                id = found.structuredContent["items"][0]["id"]
+                live = (await session.call_tool("fleet_object", {"id": id})).structuredContent
             print(json.dumps({
+                "object": live,
                 "tools": sorted(tool.name for tool in tools),
                 "found": found.structuredContent,
                 "refused": refused.isError,

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use qdrant_edge::{
-    CountRequest, CreateIndex, EdgeConfigBuilder, EdgeShard, EdgeSparseVectorParamsBuilder,
-    FacetRequest, FacetValue, FieldIndexOperations, Filter, Modifier, NamedQuery,
-    PointInsertOperations, PointOperations, PointStructPersisted, QueryEnum, QueryRequest,
-    ScoringQuery, ScrollRequest, SparseVector, UpdateOperation, VectorInternal,
+    CountRequest, CreateIndex, CreateVectorName, EdgeConfigBuilder, EdgeShard,
+    EdgeSparseVectorParamsBuilder, FacetRequest, FacetValue, FieldIndexOperations, Filter,
+    Modifier, NamedQuery, PointInsertOperations, PointOperations, PointStructPersisted,
+    PointVectorsPersisted, QueryEnum, QueryRequest, ScoringQuery, ScrollRequest, SparseVector,
+    UpdateOperation, UpdateVectorsOp, VectorInternal, VectorNameOperations, VectorOperations,
     WithPayloadInterface, WithVector,
 };
 use serde::de::DeserializeOwned;
@@ -70,6 +71,8 @@ impl Collection {
         match (method, rest) {
             ("PUT", ["index"]) => self.index(body).map(|()| (completed(), 0)),
             ("PUT", ["points"]) => self.upsert(body).map(|count| (completed(), count)),
+            ("PUT", ["vectors", name]) => self.make_vector(name, body).map(|()| (completed(), 0)),
+            ("PUT", ["points", "vectors"]) => self.place(body).map(|()| (completed(), 0)),
             ("POST", ["points", "delete"]) => self.delete(body).map(|()| (completed(), 0)),
             ("POST", ["points", "scroll"]) => read_only(self.scroll(body)?),
             ("POST", ["points", "query"]) => read_only(self.query(body)?),
@@ -167,13 +170,45 @@ impl Collection {
         Ok(json!({ "points": points, "next_page_offset": next }))
     }
 
+    fn make_vector(&self, name: &str, body: &Value) -> Result<(), Refusal> {
+        let create = CreateVectorName {
+            vector_name: name.to_owned(),
+            config: read(body, "vector")?,
+        };
+        self.shard
+            .update(UpdateOperation::VectorNameOperation(
+                VectorNameOperations::CreateVectorName(create),
+            ))
+            .map_err(Refusal::bad)
+    }
+
+    fn place(&self, body: &Value) -> Result<(), Refusal> {
+        let points: Vec<PointVectorsPersisted> =
+            read(body.get("points").unwrap_or(&Value::Null), "points")?;
+        let update = UpdateVectorsOp {
+            points,
+            update_filter: None,
+        };
+        self.shard
+            .update(UpdateOperation::VectorOperation(
+                VectorOperations::UpdateVectors(update),
+            ))
+            .map_err(Refusal::bad)
+    }
+
     fn query(&self, body: &Value) -> Result<Value, Refusal> {
-        let words: SparseVector = read(body.get("query").unwrap_or(&Value::Null), "query")?;
+        let query = body.get("query").unwrap_or(&Value::Null);
+        let vector = if query.is_array() {
+            VectorInternal::Dense(read(query, "query")?)
+        } else {
+            let words: SparseVector = read(query, "query")?;
+            VectorInternal::Sparse(words)
+        };
         let using = body
             .get("using")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let query = QueryEnum::Nearest(NamedQuery::new(VectorInternal::Sparse(words), using));
+        let query = QueryEnum::Nearest(NamedQuery::new(vector, using));
         let found = self
             .shard
             .query(QueryRequest {

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::meaning::Vector;
 use crate::observe::{self, Served};
 use crate::store::Stored;
-use crate::store::points::{PointStore, Points};
+use crate::store::points::{PointStore, Points, Target};
 use crate::store::wire::{self, Point, WHAT};
-use crate::text::Sparse;
 
 /// Takes a while to write, and notes how many objects it held when it was told how the cluster is.
 #[derive(Default)]
@@ -52,8 +52,14 @@ impl Points for Arc<Slow> {
     ) -> BoxFuture<'_, Stored<(Vec<Value>, Option<Uuid>)>> {
         Box::pin(async { Ok((Vec::new(), None)) })
     }
-    fn nearest(&self, _: Sparse, _: Value, _: usize) -> BoxFuture<'_, Stored<Vec<(f32, Value)>>> {
+    fn nearest(&self, _: Target, _: Value, _: usize) -> BoxFuture<'_, Stored<Vec<(f32, Value)>>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+    fn make_space(&self, _: String, _: usize) -> BoxFuture<'_, Stored<()>> {
+        Box::pin(async { Ok(()) })
+    }
+    fn place(&self, _: String, _: Vec<(Uuid, Vector)>) -> BoxFuture<'_, Stored<()>> {
+        Box::pin(async { Ok(()) })
     }
     fn count(&self, _: Value) -> BoxFuture<'_, Stored<u64>> {
         Box::pin(async { Ok(0) })
@@ -112,7 +118,7 @@ async fn nothing_is_claimed_between_the_batches_of_a_flush() {
         cluster: "c".into(),
         ..ClusterState::default()
     };
-    let store = Arc::new(PointStore(slow.clone()));
+    let store = Arc::new(PointStore::new(slow.clone()));
     let writer = Writer::new(store, state, &options).unwrap();
     let summary = writer.write(received, CancellationToken::new()).await;
     assert!(summary.unwrap().state.complete_at > 0);
