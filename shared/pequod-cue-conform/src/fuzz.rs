@@ -5,6 +5,7 @@
 //! still shows the same. A case is known by the run's seed and its number.
 
 pub mod corpus;
+pub mod found;
 mod generate;
 pub mod known;
 pub mod random;

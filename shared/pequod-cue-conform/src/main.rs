@@ -165,11 +165,7 @@ fn robust(options: &Options, cases: u64) -> Result<Exit, Box<dyn std::error::Err
     }
     let targets = Target::ALL.len();
     if options.write {
-        let outcome = format!(
-            "{cases} inputs to each of {targets} targets: {} without an answer",
-            broken.len()
-        );
-        record(&format!("robust, seed {}", options.seed), &outcome)?;
+        record_robust(cases, targets, broken.len() as u64)?;
     }
     writeln!(
         out,
@@ -183,25 +179,61 @@ fn robust(options: &Options, cases: u64) -> Result<Exit, Box<dyn std::error::Err
 fn record(name: &str, outcome: &str) -> io::Result<()> {
     let path = ledger::file();
     let mut ledger = Ledger::parse(&fs::read_to_string(&path)?);
-    let outcome = match cpu_minutes() {
-        Some(minutes) => format!("{outcome}; {minutes:.1} minutes of processor time"),
+    let outcome = match cpu_ticks() {
+        Some(ticks) => {
+            let tenths = ticks / 600;
+            format!("{outcome}; {}.{} minutes of processor time", tenths / 10, tenths % 10)
+        }
         None => outcome.to_owned(),
     };
     ledger.runs.insert(name.to_owned(), outcome);
+    write_runs(&ledger)
+}
+
+fn write_runs(ledger: &Ledger) -> io::Result<()> {
+    let path = ledger::file();
     fs::write(&path, ledger.to_text())?;
     let file = path.with_file_name("cue-conformance.md");
     let text = report::with_runs(&fs::read_to_string(&file)?, &ledger.runs);
     page::write(&file, "", &text)
 }
 
-/// What this process and its children took; none where the system does not say.
-fn cpu_minutes() -> Option<f64> {
+/// Adds a run to what all such runs came to: they are of interest for the time they lasted.
+fn record_robust(cases: u64, targets: usize, broken: u64) -> io::Result<()> {
+    let path = ledger::file();
+    let mut ledger = Ledger::parse(&fs::read_to_string(&path)?);
+    let before = ledger.runs.get("robust").map(String::as_str);
+    let [runs, inputs, without, tenths] = robust_totals(before.unwrap_or_default());
+    let minutes = tenths + cpu_ticks().unwrap_or_default() / 600;
+    let outcome = format!(
+        "{} runs: {} inputs to each of {targets} targets, {} without an answer, {}.{} minutes of processor time",
+        runs + 1,
+        inputs + cases,
+        without + broken,
+        minutes / 10,
+        minutes % 10
+    );
+    ledger.runs.insert("robust".to_owned(), outcome);
+    write_runs(&ledger)
+}
+
+/// Runs, inputs, those without an answer, and tenths of minutes, as they stand in the ledger.
+fn robust_totals(outcome: &str) -> [u64; 4] {
+    let mut numbers = outcome
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|digits| digits.parse::<u64>().ok());
+    let mut next = || numbers.next().unwrap_or_default();
+    let (runs, inputs, _targets, without) = (next(), next(), next(), next());
+    [runs, inputs, without, next() * 10 + next()]
+}
+
+/// What this process and its children took, in hundredths of a second; none where the system does not say.
+fn cpu_ticks() -> Option<u64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // Behind the name, which may hold anything.
     let (_, fields) = stat.rsplit_once(')')?;
     let ticks = fields.split_whitespace().skip(11).take(4);
-    let ticks: f64 = ticks.filter_map(|field| field.parse::<f64>().ok()).sum();
-    Some(ticks / 100.0 / 60.0)
+    Some(ticks.filter_map(|field| field.parse::<u64>().ok()).sum())
 }
 
 fn gates(
@@ -237,6 +269,7 @@ fn compare(options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {
     }
     let path = ledger::file();
     let ledger = Ledger::parse(&fs::read_to_string(&path).unwrap_or_default());
+    let stale = fuzz::found::stale(&Oracle::build()?, options.write)?;
     if options.write {
         let ledger = ledger.with(&sums);
         fs::write(&path, ledger.to_text())?;
@@ -248,7 +281,8 @@ fn compare(options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {
         )?;
         return Ok(Exit::Done);
     }
-    let deviations = ledger.deviations(&sums);
+    let mut deviations = ledger.deviations(&sums);
+    deviations.extend(stale.iter().map(|file| format!("{file}: the reference says something else")));
     for deviation in &deviations {
         writeln!(out, "{deviation}")?;
     }
@@ -259,4 +293,16 @@ fn compare(options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {
     );
     writeln!(out, "gates: {}", if met { "met" } else { &missed })?;
     Ok(if met { Exit::Done } else { Exit::No })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::robust_totals;
+
+    #[test]
+    fn totals_are_read_as_they_are_written() {
+        let text = "3 runs: 90000 inputs to each of 5 targets, 0 without an answer, 12.7 minutes of processor time";
+        assert_eq!(robust_totals(text), [3, 90_000, 0, 127]);
+        assert_eq!(robust_totals(""), [0; 4]);
+    }
 }

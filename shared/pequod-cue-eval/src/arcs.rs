@@ -43,19 +43,33 @@ impl Session<'_> {
         Ok((arc, true))
     }
 
+    /// Whether it was already asked, of a field that may still come, whether it is there: an error, then.
+    pub(crate) fn presence_frozen(&mut self, arc: NodeId) -> Run<bool> {
+        let n = &self[arc];
+        let (parent, label) = (n.parent, n.label);
+        if n.presence != Presence::Pending
+            || !n
+                .work
+                .is_some_and(|work| self[work].frozen.has(Cond::PRESENCE))
+        {
+            return Ok(false);
+        }
+        if let Some(parent) = parent {
+            self.field_error(parent, label, self.pos, true)?;
+        }
+        Ok(true)
+    }
+
     /// Makes a node at least as present.
     pub(crate) fn update_presence(&mut self, arc: NodeId, presence: Presence) -> Run<()> {
         let n = &self[arc];
-        if n.presence == Presence::Pending
-            && let Some(work) = n.work
-            && self[work].frozen.has(Cond::PRESENCE)
-        {
-            if let Some(parent) = n.parent {
-                let label = n.label;
-                self.field_error(parent, label, self.pos, true)?;
-            }
+        // A finished field of a finished struct is nobody's business any more; it is there, then.
+        let over = n.status == Status::Final
+            && n.parent.is_some_and(|parent| self[parent].status == Status::Final);
+        if !over && self.presence_frozen(arc)? {
             return Ok(());
         }
+        let n = &self[arc];
         if presence >= n.presence || n.presence == Presence::Absent {
             return Ok(());
         }

@@ -92,14 +92,22 @@ impl Meter {
 impl Session<'_> {
     /// One unit of work.
     pub(crate) fn step(&mut self) -> Run<()> {
-        self.meter.work.steps += 1;
-        if self.meter.work.steps > self.meter.limits.steps {
+        self.charge(1)
+    }
+
+    /// Work that takes as long as so many units. A unit is what looking at a conjunct takes; what is copied or
+    /// compared in bulk is charged by its size, so that no budget lasts much longer than another.
+    pub(crate) fn charge(&mut self, units: u64) -> Run<()> {
+        let before = self.meter.work.steps;
+        let steps = before.saturating_add(units);
+        self.meter.work.steps = steps;
+        if steps > self.meter.limits.steps {
             return self.limit("steps");
         }
         if self.meter.bytes > self.meter.limits.bytes {
             return self.limit("bytes");
         }
-        if self.meter.work.steps.is_multiple_of(4096) && self.stop.is_some_and(|stop| stop()) {
+        if before / 4096 != steps / 4096 && self.stop.is_some_and(|stop| stop()) {
             return self.limit("deadline");
         }
         Ok(())

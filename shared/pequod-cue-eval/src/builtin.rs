@@ -215,6 +215,14 @@ impl Call<'_, '_> {
         }))
     }
 
+    /// The default of a value, or the value.
+    pub fn default_value(&self, value: Value) -> Value {
+        match value {
+            Value::Node(node) => Value::Node(self.session.with_default(node)),
+            other => other,
+        }
+    }
+
     /// Whether a value (its default taken) is concrete and no error.
     pub fn is_settled(&self, value: Value) -> bool {
         let node = match value {
@@ -443,11 +451,20 @@ impl Call<'_, '_> {
         ))
     }
 
-    /// Whether two values are equal data.
-    pub fn equal(&mut self, a: Value, b: Value) -> Run<bool> {
-        let unwrap = |s: &Session<'_>, v: Value| s.unwrap(v).unwrap_or(v);
-        let (a, b) = (unwrap(self.session, a), unwrap(self.session, b));
-        self.session.equal(a, b, crate::equal::Flags::REGULAR)
+    /// Whether two values are equal as far as they are known, their defaults taken; errors equal one
+    /// another. Hidden fields and definitions count unless only `regular` fields do.
+    pub fn equal(&mut self, a: Value, b: Value, regular: bool) -> Run<bool> {
+        let flags = if regular {
+            crate::equal::Flags::REGULAR
+        } else {
+            crate::equal::Flags::NONE
+        };
+        self.session.equal(a, b, flags)
+    }
+
+    /// Whether more input cannot change a value.
+    pub fn is_final(&self, value: Value) -> bool {
+        self.session.is_final(value, false)
     }
 
     /// A regular expression.

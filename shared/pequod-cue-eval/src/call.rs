@@ -6,7 +6,7 @@ use crate::builtin::{Builtin, Call};
 use crate::kind::Kind;
 use crate::program::{Expr, ExprId};
 use crate::sched::{Cond, Mode};
-use crate::session::{Run, Session};
+use crate::session::{CYCLE, Run, Session};
 use crate::value::{Arg, FaultCode, FaultId, Validator, ValidatorId, Value};
 
 impl Session<'_> {
@@ -114,6 +114,12 @@ impl Session<'_> {
                     self.node,
                 ),
                 None => {}
+                // What goes into a struct or list of its own cannot be tried again later.
+                Some(Value::Fault(CYCLE))
+                    if matches!(b.result, Kind::STRUCT | Kind::LIST) =>
+                {
+                    self.add_err_coded(FaultCode::Cycle, "cycle error", [], self.pos, self.node);
+                }
                 Some(Value::Fault(fault)) => self.add_err(fault),
                 Some(value) => values.push(value),
             }

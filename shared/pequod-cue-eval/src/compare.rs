@@ -3,7 +3,7 @@
 use crate::builtin::Call;
 use crate::kind::{Label, LabelKind};
 use crate::session::{Close, Conjunct, Elem, NO_ENV, Node, Run};
-use crate::value::Value;
+use crate::value::{FaultCode, Value};
 
 impl Call<'_, '_> {
     /// What a comparator says about two values; none with an error raised.
@@ -31,20 +31,26 @@ impl Call<'_, '_> {
         };
         self.session.finalize(less)?;
         if let Some(fault) = self.session.fault_of(less) {
-            self.session.add_err(fault);
+            // More input would not be looked at again: an error for good.
+            let problems = self.session[fault].problems.clone();
+            let (pos, node) = (self.session.pos, self.session.node);
+            let lasting = self
+                .session
+                .new_fault(FaultCode::Eval, "", [], pos, node);
+            self.session[lasting].problems = problems;
+            self.session.add_err(lasting);
             return Ok(None);
         }
-        match self.concrete(Value::Node(less)) {
-            Some(Value::Bool(less)) => {
-                // Pairs are many, and nobody asks for this one again.
-                self.session.forget(node, retired);
-                Ok(Some(less))
-            }
-            _ => {
-                self.incomplete("less is no bool yet");
-                Ok(None)
-            }
-        }
+        // What is no bool, and no error either, says no.
+        let answer = self.session.unwrap(Value::Node(less));
+        // Pairs are many, and nobody asks for this one again.
+        self.session.forget(node, retired);
+        Ok(Some(answer == Some(Value::Bool(true))))
+    }
+
+    /// Drops the error that was raised, if one was.
+    pub fn drop_error(&mut self) -> bool {
+        self.session.errs.take().is_some()
     }
 
     fn no_less(&mut self) -> Option<bool> {

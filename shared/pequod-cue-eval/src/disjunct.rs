@@ -215,6 +215,15 @@ fn print_of(it: impl std::hash::Hash) -> u64 {
     mixed ^ (mixed >> 29)
 }
 
+/// What copying a node takes, in units of work.
+const COPY: u64 = 2;
+
+/// What copying a state takes, without what it holds, in units of work.
+const COPY_STATE: u64 = 8;
+
+/// How many arms are compared by the names of their fields in a unit of work.
+const GLANCES: u64 = 16;
+
 /// How arms are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Care {
@@ -616,6 +625,7 @@ impl Session<'_> {
             left.add(x, fields);
             return Ok(());
         }
+        self.charge(left.arms.len() as u64 / GLANCES)?;
         let nv = self.deref(self[x].node);
         let value = self.arm_value(nv, x)?;
         for at in 0..left.arms.len() {
@@ -757,6 +767,8 @@ impl Session<'_> {
             None => self.new_work(copy),
         };
         self[copy].work = Some(work);
+        self.meter.charge_bytes(map.len() * size_of::<(NodeId, NodeId)>());
+        self.charge(map.len() as u64 / 2)?;
         let copies = Arc::new(map);
         self[work].copies = Some(copies.clone());
         Ok((work, copies))
@@ -771,7 +783,7 @@ impl Session<'_> {
         if let Some(copy) = map.get(&x) {
             return Ok(*copy);
         }
-        self.step()?;
+        self.charge(COPY)?;
         let n = &self[x];
         let state = n.work;
         let stands_for = (state.is_some() || n.settled).then(|| n.underlying.unwrap_or(x));
@@ -804,6 +816,9 @@ impl Session<'_> {
             self[v].fields_mut().patterns.push(pattern);
         }
         if let Some(state) = state {
+            let (w, held) = (&self[state], self[x].conjuncts.len());
+            let parts = held + w.marks.len() + w.requirements.len() + w.tasks.len() + w.holes.len();
+            self.charge(COPY_STATE + parts as u64)?;
             let copy = self.clone_work(state, v, tasks);
             self[v].work = Some(copy);
         }

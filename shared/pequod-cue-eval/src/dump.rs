@@ -100,7 +100,7 @@ fn describe(
 ) -> DumpNode {
     let s = evaluation.session();
     let node = s.deref(outer);
-    let kind = s.kind(Value::Node(node));
+    let kind = settled_kind(s, Value::Node(node));
     let mut found = DumpNode {
         path,
         presence,
@@ -148,7 +148,12 @@ fn describe(
     match value {
         // An open list stands for its shortest form.
         Some(Value::Node(_)) if s[node].base == (Base::List { open: true }) => {
-            found.default = json(evaluation, node);
+            // What else stands in it does not count.
+            let elements = s.elements(node);
+            let complete = |at: &NodeId| evaluation.issues(*at, true).is_empty();
+            if elements.iter().all(complete) {
+                found.default = Some(evaluation.json_text(node, false));
+            }
         }
         Some(Value::Node(_)) => {}
         Some(value) => {
@@ -168,6 +173,22 @@ fn describe(
         None => found.text = s.show(Value::Node(node)),
     }
     found
+}
+
+/// The types of a value when all is over: an arm that only ever met itself may be anything.
+fn settled_kind(s: &Session<'_>, value: Value) -> Kind {
+    match value {
+        Value::Node(node) => match s[node].base {
+            Base::Value(Value::Disjunction(arms)) => settled_kind(s, Value::Disjunction(arms)),
+            base if s.is_cycle_base(base) => Kind::TOP,
+            _ => s.kind(value),
+        },
+        Value::Disjunction(id) => s.disjunctions[id.at()]
+            .values
+            .iter()
+            .fold(Kind::BOTTOM, |kind, arm| kind | settled_kind(s, *arm)),
+        _ => s.kind(value),
+    }
 }
 
 /// Whether the node, or what it shares, was closed.

@@ -206,6 +206,7 @@ impl Session<'_> {
 
     /// Whether two nodes on their way are made of the same.
     pub(crate) fn equal_partial(&mut self, x: NodeId, y: NodeId) -> Run<bool> {
+        self.step()?;
         let work_of = |s: &Self, n: NodeId| {
             let n = &s[n];
             if n.status == crate::session::Status::Final {

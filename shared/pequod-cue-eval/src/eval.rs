@@ -209,13 +209,21 @@ impl Session<'_> {
             self.unify(node, cond, mode, false)?;
             if self[node].presence == crate::kind::Presence::Pending {
                 if self[node].status == Status::Evaluating {
+                    // What waits for it is the struct that would have it.
+                    let mut owner = node;
+                    while let Some(parent) = self[owner].parent
+                        && self[owner].presence == crate::kind::Presence::Pending
+                    {
+                        owner = parent;
+                    }
                     let fault = self.new_fault(
                         FaultCode::Cycle,
                         "cycle with field {}",
                         [Arg::Label(self[node].label)],
                         self.pos,
-                        Some(node),
+                        Some(owner),
                     );
+                    self[owner].base = Base::Value(Value::Fault(fault));
                     return Ok(Some(Value::Fault(fault)));
                 }
                 self.undefined_field(node);
@@ -417,13 +425,6 @@ impl Session<'_> {
             return Ok(None);
         }
         let Some(value) = self.value(x, Cond::SCALAR, Mode::Yield)? else {
-            self.add_err_coded(
-                FaultCode::Incomplete,
-                "operand {} of '{}' not concrete",
-                [Arg::Expr(x), Arg::Op(op)],
-                Some(self.program.span(x).pos()),
-                self.node,
-            );
             return Ok(None);
         };
         if matches!(value, Value::Fault(_)) {

@@ -317,7 +317,10 @@ impl Session<'_> {
         }
         let pos = Some(self.program.span(expr).pos());
         let own = self.kind(value);
-        if !self.is_concrete(value) && own.meets(kind) {
+        // What is made of an ancestor alone only looks finished.
+        let hollow = matches!(value, Value::Node(node)
+            if self[node].work.is_some_and(|work| self.only_cyclic(work)));
+        if hollow || (!self.is_concrete(value) && own.meets(kind)) {
             self.add_err_coded(
                 FaultCode::Incomplete,
                 "incomplete {}: {}",

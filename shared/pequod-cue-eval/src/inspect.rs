@@ -120,16 +120,35 @@ impl Session<'_> {
         }
     }
 
-    pub(crate) fn is_recursively_concrete(&self, node: NodeId) -> bool {
-        let node = self.deref(node);
-        if !self.is_concrete(Value::Node(node)) || self.fault_of(node).is_some() {
-            return false;
+    /// Whether more input cannot change a value; `closed` says that what encloses it lets nothing in.
+    pub(crate) fn is_final(&self, value: Value, closed: bool) -> bool {
+        match value {
+            Value::Node(node) => {
+                let n = &self[node];
+                let closed = closed || n.closed || n.closed_once;
+                if let Base::Value(value) = n.base {
+                    return self.is_final(value, closed);
+                }
+                closed
+                    && n.arcs().iter().all(|arc| {
+                        !self[*arc].label.is_regular()
+                            || ((self[*arc].presence == Presence::Member
+                                || self.fault_of(*arc).is_some())
+                                && self.is_final(Value::Node(*arc), false))
+                    })
+            }
+            Value::Fault(fault) => self[fault].code <= FaultCode::Structural,
+            other => self.is_concrete(other),
         }
-        self[node].arcs().iter().all(|arc| {
+    }
+
+    /// Whether a value is data with all its fields. Errors count as data: they are final, too.
+    pub(crate) fn is_recursively_concrete(&self, node: NodeId) -> bool {
+        let fields = self[node].arcs().iter().all(|arc| {
             !self[*arc].label.is_regular()
-                || self[*arc].presence != Presence::Member
-                || self.is_recursively_concrete(*arc)
-        })
+                || (self[*arc].presence != Presence::Required && self.is_recursively_concrete(*arc))
+        });
+        fields && self.is_concrete(Value::Node(node))
     }
 
     /// The default of a value, or the value; none with an error in the context if it is a
@@ -242,6 +261,7 @@ impl Session<'_> {
         match label.kind() {
             LabelKind::Index => label.index().to_string(),
             LabelKind::Let => self.program.lets[label.index() as usize].to_string(),
+            LabelKind::None if label == Label::BLANK => "_".to_owned(),
             LabelKind::None => String::new(),
             LabelKind::Hidden | LabelKind::HiddenDefinition => {
                 let text = self.text(Sym(label.index()));

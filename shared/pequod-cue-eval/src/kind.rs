@@ -141,6 +141,8 @@ pub enum LabelKind {
 impl Label {
     /// No label.
     pub const NONE: Self = Self(6 << 29);
+    /// `_` as in `a._`, which no field is called.
+    pub const BLANK: Self = Self(6 << 29 | 1);
     const MASK: u32 = (1 << 29) - 1;
 
     /// A label of a kind; the index is that of the name (or the element).
@@ -201,7 +203,7 @@ impl Label {
 
     /// Allowed in every closed struct: everything that is not output.
     pub const fn is_always_allowed(self) -> bool {
-        !self.is_regular()
+        !self.is_regular() && self.0 != Self::BLANK.0
     }
 }
 

@@ -6,7 +6,7 @@ use crate::program::{Expr, ExprId};
 use crate::sched::{Cond, Mode};
 use crate::session::{Close, Conjunct, Elem, NO_ENV, Node, Opened, Run, Session};
 use crate::validator::{match_if, match_n};
-use crate::value::{Base, NodeId, Value};
+use crate::value::{Base, FaultCode, NodeId, Value};
 
 const COUNTABLE: Kind = Kind(Kind::STRUCT.0 | Kind::BYTES.0 | Kind::STRING.0 | Kind::LIST.0);
 
@@ -34,12 +34,12 @@ language_builtins! {
     "mod" (Kind::INT, Kind::INT) -> Kind::INT, false, |call| whole(call, pequod_cue_num::Decimal::int_mod);
     "quo" (Kind::INT, Kind::INT) -> Kind::INT, false, |call| whole(call, pequod_cue_num::Decimal::int_quo);
     "rem" (Kind::INT, Kind::INT) -> Kind::INT, false, |call| whole(call, pequod_cue_num::Decimal::int_rem);
-    "error" (Kind::STRING) -> Kind::STRING, false, |_| Ok(None);
+    "error" (Kind::STRING) -> Kind::BOTTOM, false, refuse;
     "matchN" (Kind::TOP, Kind::INT, Kind::LIST) -> Kind::BOOL, true, match_n;
     "matchIf" (Kind::TOP, Kind::TOP, Kind::TOP, Kind::TOP) -> Kind::BOOL, true, match_if;
     "__closeAll" (Kind::TOP) -> Kind::TOP, false, close_all;
     "__reclose" (Kind::TOP) -> Kind::TOP, false, reclose;
-    "__test_experiment" (Kind::TOP) -> Kind::TOP, false, test_experiment;
+    "__test_experiment" (Kind::TOP) -> Kind::TOP, true, test_experiment;
 }
 
 fn len(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
@@ -63,6 +63,12 @@ fn len(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
         _ => 0,
     };
     Ok(Some(Value::Int(i64::try_from(count).unwrap_or(i64::MAX))))
+}
+
+/// `error` without a call is a validator that refuses whatever text there is. Calls of it are no function's.
+fn refuse(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
+    call.raise(FaultCode::User, "refused by error()", []);
+    Ok(None)
 }
 
 fn close(call: &mut Call<'_, '_>) -> Run<Option<Value>> {

@@ -61,7 +61,7 @@ impl Session<'_> {
         }
         let found = self.arc(node, label);
         let (arc, returned) = match found {
-            Some(found) => (self.deref_non_rooted(found), found),
+            Some(found) => (self.deref_non_rooted(found), Some(found)),
             None => {
                 if state.is_none_or(|work| self.meets(work, Cond::NEED_TASKS))
                     || (!self.is_open_struct(node) && !self.accepts(node, label)?)
@@ -69,7 +69,8 @@ impl Session<'_> {
                     self.field_error(node, label, pos, false)?;
                     return Ok(None);
                 }
-                // It may still come.
+                // It may still come. Whoever asked gets nothing, and no error, for now: it is not known what it
+                // will be.
                 let work_node = state.map(|work| self[work].node);
                 let external = self[node].external;
                 let arc = self.new_node(Node {
@@ -82,11 +83,11 @@ impl Session<'_> {
                 if !matches!(mode, Mode::Finalize | Mode::Ignore) {
                     self.push_arc(node, arc);
                 }
-                (arc, arc)
+                (arc, None)
             }
         };
         if found.is_some() && self[arc].presence == Presence::Member {
-            return Ok(Some(returned));
+            return Ok(found);
         }
         let arc_state = self.work(arc)?;
         if let Some(arc_work) = arc_state
@@ -97,20 +98,20 @@ impl Session<'_> {
                 Mode::Ignore | Mode::Attempt => {
                     if self[arc].presence == Presence::Pending {
                         if mode == Mode::Ignore {
-                            return Ok(Some(returned));
+                            return Ok(returned);
                         }
                         if let Some(work) = state {
                             if self.parent_task_active(work) {
                                 self.lookup_pending_parent = true;
-                                return Ok(Some(returned));
+                                return Ok(returned);
                             }
                             if self[work].provided.any(Cond::TASKS) && self.pending_tasks(work) {
-                                return Ok(Some(returned));
+                                return Ok(returned);
                             }
                         }
                         if self.parent_task_active(arc_work) {
                             self.lookup_pending_parent = true;
-                            return Ok(Some(returned));
+                            return Ok(returned);
                         }
                         self[arc].presence = Presence::Absent;
                     }
@@ -122,7 +123,7 @@ impl Session<'_> {
             }
         }
         match self[arc].presence {
-            Presence::Member => Ok(Some(returned)),
+            Presence::Member => Ok(returned),
             Presence::Required => {
                 self.add_lookup_err(
                     FaultCode::Incomplete,
@@ -131,7 +132,7 @@ impl Session<'_> {
                     pos,
                     node,
                 );
-                Ok(Some(returned))
+                Ok(returned)
             }
             Presence::Optional => {
                 self.add_lookup_err(
@@ -308,7 +309,7 @@ impl Session<'_> {
             });
         }
         let kind = self.kind(Value::Node(node));
-        if !kind.meets(Kind::STRUCT) && (!kind.is_bottom() || self[node].shapes().is_empty()) {
+        if label.is_string() && !kind.meets(Kind::STRUCT) && (!kind.is_bottom() || self[node].shapes().is_empty()) {
             return Ok(false);
         }
         if self.is_open_struct(node) || self.arc(node, label).is_some() {

@@ -144,7 +144,7 @@ impl Session<'_> {
             );
             return Ok(());
         }
-        if !self.is_concrete(value) && !matches!(value, Value::Fault(_)) {
+        if !self.is_concrete(value) {
             self.add_work_fault(
                 work,
                 FaultCode::Incomplete,
@@ -152,9 +152,6 @@ impl Session<'_> {
                 [Arg::Value(value)],
                 pos,
             );
-            return Ok(());
-        }
-        if matches!(value, Value::Fault(_)) {
             return Ok(());
         }
         let label = match value {
@@ -358,9 +355,9 @@ impl Session<'_> {
                 let c = Conjunct {
                     env: NO_ENV,
                     elem,
-                    close,
+                    close: Close::default(),
                 };
-                self.insert_arc(work, label, Presence::Member, c, close)?;
+                self.insert_arc(work, label, Presence::Member, c, Close::default())?;
                 continue;
             }
             for at in 0..self[element].conjuncts.len() {

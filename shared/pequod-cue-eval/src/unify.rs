@@ -562,7 +562,8 @@ impl Session<'_> {
         while at < self[node].arcs().len() {
             let arc = self[node].arcs()[at];
             at += 1;
-            if !(whole && self.finish_plain(arc)?) {
+            // An error that is about is for the next field that is evaluated.
+            if !(whole && self.errs.is_none() && self.finish_plain(arc)?) {
                 self.unify(arc, needs, mode, check)?;
             }
             if free && self[arc].status == Status::Final {
@@ -570,8 +571,8 @@ impl Session<'_> {
             }
             self.reclaim();
             if self[arc].presence == Presence::Pending {
-                self.update_presence(arc, Presence::Absent)?;
-                self[arc].presence = Presence::Absent;
+                // It stays as it is, without content: a task that still runs may make it a field.
+                self.presence_frozen(arc)?;
                 continue;
             }
             let n = &self[arc];

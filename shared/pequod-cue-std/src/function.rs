@@ -51,12 +51,10 @@ pub enum Param {
     Data,
     /// A list whose elements stay what they are: scalars and lists of such as data, all else opaque.
     List,
+    /// A list of lists under the rule of [`Param::List`]; those may be open.
+    Lists,
     /// Any value under the rule of [`Param::List`].
     Value,
-    /// A list of complete values.
-    DataList,
-    /// A list whose elements are data, or else opaque and equal to nothing.
-    Elements,
     /// A list of strings.
     Strings,
     /// A list of numbers.

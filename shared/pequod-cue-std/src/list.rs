@@ -1,4 +1,4 @@
-//! `list`, as far as it needs no evaluation: `Sort` and `MatchN` are the evaluator's.
+//! `list`, as far as it needs no evaluation: `Sort`, `UniqueItems`, `Contains` and `MatchN` are the evaluator's.
 
 use std::cmp::Ordering;
 
@@ -39,7 +39,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         let count = repeats(a.int(1)?, list.len())?;
         Ok(Datum::List(std::iter::repeat_n(list, count).flatten().cloned().collect()))
     };
-    "Concat" (List) -> "list" = |a| {
+    "Concat" (Lists) -> "list" = |a| {
         let mut all = Vec::new();
         for element in a.list(0)? {
             match element {
@@ -78,11 +78,6 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         }
         Err(Fault::invalid(format!("len(list) > MaxItems({most}) ({} > {most})", shape.count)))
     };
-    "UniqueItems" (DataList) -> "bool" = |a| unique(a.list(0)?);
-    "Contains" (Elements, Data) -> "bool" = |a| {
-        let wanted = a.datum(1)?;
-        Ok(Datum::Bool(a.list(0)?.iter().any(|element| element.same(wanted))))
-    };
     "Avg" (Numbers) -> "number" = |a| {
         let numbers = not_empty(a)?;
         let count = Decimal::from_u64(numbers.len() as u64);
@@ -118,30 +113,6 @@ fn flatten(list: &[Datum], depth: i64, flat: &mut Vec<Datum>) {
             other => flat.push(other.clone()),
         }
     }
-}
-
-fn unique(list: &[Datum]) -> Result {
-    // The last pair found names itself, as the reference has it for complete values: the first.
-    for (first, a) in list.iter().enumerate() {
-        let Some(offset) = list[first + 1..]
-            .iter()
-            .position(|b| a.kind() == b.kind() && a.same(b))
-        else {
-            continue;
-        };
-        let second = first + 1 + offset;
-        let text = match a {
-            Datum::List(_) | Datum::Struct(_) | Datum::Opaque(_) | Datum::Shape(_) => {
-                format!("equal values at position {first} and {second}")
-            }
-            scalar => {
-                let shown = crate::json::show(scalar);
-                format!("equal value ({shown}) at position {first} and {second}")
-            }
-        };
-        return Err(Fault::invalid(text));
-    }
-    Ok(Datum::Bool(true))
 }
 
 fn not_empty<'a>(args: &Args<'a>) -> Result<Vec<&'a Decimal>> {

@@ -15,6 +15,7 @@ mod library;
 mod package;
 mod path;
 mod sort;
+mod unique;
 mod validate;
 
 /// For comparison with the reference.

@@ -26,6 +26,9 @@ fn table() -> &'static Table {
         for function in crate::sort::functions() {
             table.insert(("list", function.name), function);
         }
+        for function in crate::unique::functions() {
+            table.insert(("list", function.name), function);
+        }
         for (package, function) in crate::validate::functions() {
             table.insert((package, function.name), function);
         }
@@ -68,8 +71,7 @@ const fn kind_of(param: Param) -> Kind {
         Param::Bytes => Kind(Kind::BYTES.0 | Kind::STRING.0),
         Param::Data | Param::Value => Kind::TOP,
         Param::List
-        | Param::DataList
-        | Param::Elements
+        | Param::Lists
         | Param::Strings
         | Param::Numbers
         | Param::ListShape => Kind::LIST,
@@ -140,9 +142,9 @@ fn run(
         }
         let value = call.arg(at);
         let datum = match param {
-            Param::List => loose(call, value, true, &mut opaque)?,
-            Param::Value => loose(call, value, false, &mut opaque)?,
-            Param::Elements => elements(call, value)?,
+            Param::List => loose(call, value, Some(1), &mut opaque)?,
+            Param::Lists => loose(call, value, Some(2), &mut opaque)?,
+            Param::Value => loose(call, value, None, &mut opaque)?,
             Param::ListShape | Param::StructShape => shape(call, value)?,
             Param::Strings => items(call, value, at, ("string", Kind::STRING))?,
             Param::Numbers => items(call, value, at, ("number", Kind::NUMBER))?,
@@ -180,49 +182,6 @@ fn unknown_system(function: &Function, call: &Call<'_, '_>) -> Option<String> {
             "cannot use {name:?} as the name of an operating system in argument {}",
             at + 1
         )
-    })
-}
-
-/// A list of what is compared: an element that is no data is equal to nothing.
-fn elements(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
-    let Some(View::List { elements, .. }) = call.view(value)? else {
-        return Ok(None);
-    };
-    let mut list = Vec::with_capacity(elements.len());
-    for element in elements {
-        list.push(quiet(call, element)?.unwrap_or(Datum::Opaque(0)));
-    }
-    Ok(Some(Datum::List(list)))
-}
-
-/// A value as data, if it is that to its leaves.
-fn quiet(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
-    if !call.is_settled(value) {
-        return Ok(None);
-    }
-    Ok(match call.view(value)? {
-        None | Some(View::Other(_)) => None,
-        Some(View::List { elements, .. }) => {
-            let mut list = Vec::with_capacity(elements.len());
-            for element in elements {
-                let Some(datum) = quiet(call, element)? else {
-                    return Ok(None);
-                };
-                list.push(datum);
-            }
-            Some(Datum::List(list))
-        }
-        Some(View::Struct { fields, .. }) => {
-            let mut data = Vec::with_capacity(fields.len());
-            for (name, value) in fields {
-                let Some(datum) = quiet(call, value)? else {
-                    return Ok(None);
-                };
-                data.push((name, datum));
-            }
-            Some(Datum::Struct(data))
-        }
-        Some(scalar) => Some(scalar_datum(scalar)),
     })
 }
 
@@ -308,16 +267,21 @@ fn scalar_datum(view: View) -> Datum {
     }
 }
 
-/// Scalars and lists of them as data; everything else stays what it is, and so do elements that
-/// only have a default, if they are to be `kept`.
+/// Scalars and lists of them as data; everything else stays what it is. So do elements that only have a
+/// default, and open lists below so many levels; if no number is given, their defaults are taken.
 fn loose(
     call: &mut Call<'_, '_>,
     value: Value,
-    kept: bool,
+    levels: Option<u32>,
     opaque: &mut Vec<Value>,
 ) -> Run<Option<Datum>> {
+    let shown = if levels.is_some() {
+        value
+    } else {
+        call.default_value(value)
+    };
     let keep = |opaque: &mut Vec<Value>| {
-        opaque.push(value);
+        opaque.push(shown);
         Datum::Opaque(opaque.len() as u64 - 1)
     };
     if !call.is_settled(value) {
@@ -327,10 +291,12 @@ fn loose(
         return Ok(None);
     };
     Ok(Some(match view {
+        View::List { open: true, .. } if levels == Some(0) => keep(opaque),
         View::List { elements, .. } => {
+            let below = levels.map(|levels| levels.saturating_sub(1));
             let mut list = Vec::with_capacity(elements.len());
             for element in elements {
-                match loose(call, element, kept, opaque)? {
+                match loose(call, element, below, opaque)? {
                     Some(datum) => list.push(datum),
                     None => return Ok(None),
                 }
@@ -338,7 +304,7 @@ fn loose(
             Datum::List(list)
         }
         View::Struct { .. } | View::Other(_) => keep(opaque),
-        _ if kept && call.is_choice(value) => keep(opaque),
+        _ if levels.is_some() && call.is_choice(value) => keep(opaque),
         scalar => scalar_datum(scalar),
     }))
 }

@@ -37,7 +37,12 @@ fn sort(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
         return Ok(None);
     };
     let comparator = call.arg(1);
-    match merge_sorted(call, comparator, elements)? {
+    let sorted = if elements.len() <= FEW {
+        insertion_sorted(call, comparator, elements)?
+    } else {
+        merge_sorted(call, comparator, elements)?
+    };
+    match sorted {
         Some(sorted) => Ok(Some(call.new_list(&sorted))),
         None => Ok(None),
     }
@@ -52,10 +57,34 @@ fn is_sorted(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
         match call.less(comparator, pair[1], pair[0])? {
             Some(true) => return Ok(Some(Value::Bool(false))),
             Some(false) => {}
-            None => return Ok(None),
+            // What cannot be compared is not sorted.
+            None => return Ok(call.drop_error().then_some(Value::Bool(false))),
         }
     }
     Ok(Some(Value::Bool(true)))
+}
+
+/// So many elements are sorted by insertion. What comes of a comparator that makes no sense depends on
+/// the way of sorting; this is the reference's.
+const FEW: usize = 20;
+
+fn insertion_sorted(
+    call: &mut Call<'_, '_>,
+    comparator: Value,
+    mut elements: Vec<Value>,
+) -> Run<Option<Vec<Value>>> {
+    for end in 1..elements.len() {
+        let mut at = end;
+        while at > 0 {
+            match call.less(comparator, elements[at], elements[at - 1])? {
+                Some(true) => elements.swap(at, at - 1),
+                Some(false) => break,
+                None => return Ok(None),
+            }
+            at -= 1;
+        }
+    }
+    Ok(Some(elements))
 }
 
 /// A merge sort that keeps equal elements in their order. Comparators need not make sense: whatever

@@ -7,13 +7,26 @@ use pequod_cue_yaml::{Node as Yaml, Value};
 use crate::node::Node;
 
 /// All of them.
-pub const NAMES: &[&str] = &["yaml-literals"];
+pub const NAMES: &[&str] = &["negative-zero", "open-list-arms", "yaml-literals"];
 
 /// Which of them it is that lies between two answers, if one does.
 pub fn difference(ours: &Node, theirs: &Node) -> Option<&'static str> {
-    let text = |node: &Node| serde_json::from_str::<String>(node.leaf.as_ref()?.get()).ok();
-    let (ours, theirs) = (text(ours)?, text(theirs)?);
-    same_yaml(&ours, &theirs).then_some(NAMES[0])
+    if open_list_arms(ours, theirs) {
+        return Some("open-list-arms");
+    }
+    let raw = |node: &Node| Some(node.leaf.as_ref()?.get().to_owned());
+    let (ours, theirs) = (raw(ours)?, raw(theirs)?);
+    if theirs.strip_prefix('-') == Some(&ours) && number(&ours).is_some_and(|n| n.is_zero()) {
+        return Some("negative-zero");
+    }
+    let text = |json: &str| serde_json::from_str::<String>(json).ok();
+    same_yaml(&text(&ours)?, &text(&theirs)?).then_some("yaml-literals")
+}
+
+/// Whether ours is a choice of lists, one of them open, where theirs is a single list.
+fn open_list_arms(ours: &Node, theirs: &Node) -> bool {
+    let lists = ours.kind == "list" && theirs.kind == "list" && ours.arc == theirs.arc;
+    lists && ours.text.contains(" | ") && ours.text.contains("...]") && theirs.text.is_empty()
 }
 
 /// Whether two texts are the same YAML but for how numbers are spelled.
@@ -80,6 +93,21 @@ mod tests {
             Some("yaml-literals")
         );
         assert_eq!(difference(&leaf("16"), &leaf("17")), None);
+        assert_eq!(difference(&leaf("0"), &leaf("-0")), Some("negative-zero"));
+        assert_eq!(difference(&leaf("1"), &leaf("-1")), None);
+    }
+
+    #[test]
+    fn a_choice_of_lists_may_be_one_list() {
+        let list = |text: &str| Node {
+            kind: "list".to_owned(),
+            text: text.to_owned(),
+            ..Node::default()
+        };
+        let known = Some("open-list-arms");
+        assert_eq!(difference(&list("*[] | [...]"), &list("")), known);
+        assert_eq!(difference(&list("[1] | [2]"), &list("")), None);
+        assert_eq!(difference(&list(""), &list("*[] | [...]")), None);
     }
 
     #[test]

@@ -107,8 +107,34 @@ impl Pass {
         self.insert(ident.name.clone(), What::Alias, ident.span);
     }
 
+    /// Refuses an alias of a pattern that another alias of the struct is called like: they are not visible in the
+    /// same places, but must differ.
+    fn pattern_aliases(&mut self, decls: &[Decl]) {
+        let mut known: FxHashMap<&ast::Name, bool> = FxHashMap::default();
+        for decl in decls {
+            let (names, pattern): (Vec<&Ident>, bool) = match decl {
+                Decl::Let(clause) => (vec![&clause.ident], false),
+                Decl::Field(field) => {
+                    let label = field.label.alias.as_deref();
+                    let postfix = field.alias.as_ref().map(|alias| &alias.field);
+                    let names = label.into_iter().chain(postfix).collect();
+                    (names, matches!(field.label.kind, LabelKind::Pattern(_)))
+                }
+                _ => continue,
+            };
+            for ident in names.into_iter().filter(|ident| &*ident.name != "_") {
+                let earlier = known.insert(&ident.name, pattern);
+                if earlier.is_some_and(|earlier| earlier || pattern) {
+                    let text = format!("alias {:?} already declared", &*ident.name);
+                    self.found.push((ident.span, text));
+                }
+            }
+        }
+    }
+
     /// Enters the names that declarations bind in the struct they stand in.
     fn declare(&mut self, decls: &[Decl]) {
+        self.pattern_aliases(decls);
         for decl in decls {
             match decl {
                 Decl::Let(clause) => self.alias(&clause.ident),
@@ -403,6 +429,10 @@ mod tests {
             ["alias \"A\" redeclared in same scope"]
         );
         assert_eq!(found("let A = 1\nb: {let A = 2, c: A}"), [""; 0]);
+        let declared = ["alias \"A\" already declared"];
+        assert_eq!(found("A=[\"a\"]: 1\nA=(b): 1"), declared);
+        assert_eq!(found("A=[\"a\"]: 1\nA=[\"b\"]: A"), declared);
+        assert_eq!(found("A=[\"a\"]: 1\nb: A=[\"b\"]: A"), [""; 0]);
         // A field with the name of an import is refused where imports are resolved.
         assert_eq!(found("import \"crypto/md5\"\nmd5: md5.Sum(\"a\")"), [""; 0]);
         assert_eq!(

@@ -7,7 +7,7 @@ use pequod_cue_syntax::{FileId, Span, ast, parse_file};
 
 use super::Compiler;
 use crate::builtin::{Builtin, Member};
-use crate::kind::Kind;
+use crate::kind::{Kind, Label};
 use crate::language::LANGUAGE;
 use crate::program::{Expr, ExprId};
 use crate::scope::{Binding, Entry};
@@ -41,6 +41,7 @@ impl Compiler {
         }
         let base = self.expr(&selector.base);
         let label = match &selector.selector {
+            ast::SelectorLabel::Ident(_) if &**name == "_" => Label::BLANK,
             ast::SelectorLabel::Ident(_) => self.label_of(name),
             ast::SelectorLabel::String(_) => self.program.regular_label(name),
         };
@@ -179,7 +180,10 @@ impl Compiler {
                 let unit = u32::try_from(unit).unwrap_or(u32::MAX);
                 return self.add(Expr::Import(unit), span);
             }
-            self.unsupported(span, format!("the package {name} as a value"));
+            // One that does not exist was refused where it is imported.
+            if self.library.package(&import.path).is_some() {
+                self.unsupported(span, format!("the package {name} as a value"));
+            }
             return self.bottom(span);
         }
         if let Some(Entry {

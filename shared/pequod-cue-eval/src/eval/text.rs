@@ -56,7 +56,6 @@ impl Session<'_> {
             Some(Value::Bool(value)) => {
                 out.extend_from_slice(if value { b"true" } else { b"false" });
             }
-            Some(Value::Fault(_)) => {}
             // Writing to a vector cannot fail.
             Some(Value::Int(number)) => {
                 let _ = write!(out, "{number}");
@@ -68,37 +67,21 @@ impl Session<'_> {
                     .unwrap_or_default();
                 out.extend_from_slice(text.as_bytes());
             }
-            other => {
-                if self.errs.is_some() {
-                    return;
-                }
+            // There is an error, or the field that was asked for may still come and is empty so far.
+            Some(Value::Fault(_)) | None => {}
+            Some(value) => {
                 let wanted = Kind::STRING | Kind::BYTES | Kind::NUMBER | Kind::BOOL;
-                let pos = Some(self.program.span(expr).pos());
-                match other {
-                    Some(value) if !self.kind(value).meets(wanted) || self.is_concrete(value) => {
-                        let kind = self.kind(value);
-                        self.add_err_coded(
-                            FaultCode::Eval,
-                            "cannot use {} (type {}) as type (string|bytes|number|bool)",
-                            [Arg::Value(value), Arg::Kind(kind)],
-                            pos,
-                            self.node,
-                        );
-                    }
-                    Some(value) => self.add_err_coded(
+                if self.kind(value).meets(wanted) && !self.is_concrete(value) {
+                    let pos = Some(self.program.span(expr).pos());
+                    self.add_err_coded(
                         FaultCode::Incomplete,
                         "non-concrete value {} (type {})",
                         [Arg::Value(value), Arg::Kind(self.kind(value))],
                         pos,
                         self.node,
-                    ),
-                    None => self.add_err_coded(
-                        FaultCode::Incomplete,
-                        "non-concrete value {}",
-                        [Arg::Expr(expr)],
-                        pos,
-                        self.node,
-                    ),
+                    );
+                } else {
+                    self.type_error(value, wanted, expr);
                 }
             }
         }
@@ -213,18 +196,7 @@ impl Session<'_> {
                 );
                 None
             }
-            None => {
-                if self.errs.is_none() {
-                    self.add_err_coded(
-                        FaultCode::Incomplete,
-                        "non-concrete slice index {}",
-                        [Arg::Expr(expr)],
-                        self.pos,
-                        self.node,
-                    );
-                }
-                None
-            }
+            None => self.errs.is_none().then_some(0),
         })
     }
 }

@@ -39,6 +39,19 @@ fn depth_is_bounded() {
 }
 
 #[test]
+fn what_is_copied_for_arms_is_charged() {
+    // Few nodes are evaluated, but most are copied, and compared with one another.
+    let product = |count: u32| -> String {
+        (0..count)
+            .map(|at| format!("a: {{x{at}: 1}} | {{x{at}: 2}} | {{x{at}: 3}}\n"))
+            .collect()
+    };
+    let counters = run(&product(6), &Budget::default()).unwrap();
+    assert!(counters.steps > 20 * counters.disjuncts, "{counters:?}");
+    assert!(limit(&product(12), &Budget::default()).contains("budget of"));
+}
+
+#[test]
 fn a_caller_may_stop() {
     let text = "import \"list\"\na: [for x in list.Range(0, 100000, 1) {x}]";
     let stop = || true;
