@@ -182,7 +182,11 @@ fn record(name: &str, outcome: &str) -> io::Result<()> {
     let outcome = match cpu_ticks() {
         Some(ticks) => {
             let tenths = ticks / 600;
-            format!("{outcome}; {}.{} minutes of processor time", tenths / 10, tenths % 10)
+            format!(
+                "{outcome}; {}.{} minutes of processor time",
+                tenths / 10,
+                tenths % 10
+            )
         }
         None => outcome.to_owned(),
     };
@@ -282,7 +286,11 @@ fn compare(options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {
         return Ok(Exit::Done);
     }
     let mut deviations = ledger.deviations(&sums);
-    deviations.extend(stale.iter().map(|file| format!("{file}: the reference says something else")));
+    deviations.extend(
+        stale
+            .iter()
+            .map(|file| format!("{file}: the reference says something else")),
+    );
     for deviation in &deviations {
         writeln!(out, "{deviation}")?;
     }

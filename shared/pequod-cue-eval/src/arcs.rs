@@ -65,7 +65,8 @@ impl Session<'_> {
         let n = &self[arc];
         // A finished field of a finished struct is nobody's business any more; it is there, then.
         let over = n.status == Status::Final
-            && n.parent.is_some_and(|parent| self[parent].status == Status::Final);
+            && n.parent
+                .is_some_and(|parent| self[parent].status == Status::Final);
         if !over && self.presence_frozen(arc)? {
             return Ok(());
         }

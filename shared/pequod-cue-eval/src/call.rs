@@ -115,9 +115,7 @@ impl Session<'_> {
                 ),
                 None => {}
                 // What goes into a struct or list of its own cannot be tried again later.
-                Some(Value::Fault(CYCLE))
-                    if matches!(b.result, Kind::STRUCT | Kind::LIST) =>
-                {
+                Some(Value::Fault(CYCLE)) if matches!(b.result, Kind::STRUCT | Kind::LIST) => {
                     self.add_err_coded(FaultCode::Cycle, "cycle error", [], self.pos, self.node);
                 }
                 Some(Value::Fault(fault)) => self.add_err(fault),

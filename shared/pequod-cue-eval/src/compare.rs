@@ -34,9 +34,7 @@ impl Call<'_, '_> {
             // More input would not be looked at again: an error for good.
             let problems = self.session[fault].problems.clone();
             let (pos, node) = (self.session.pos, self.session.node);
-            let lasting = self
-                .session
-                .new_fault(FaultCode::Eval, "", [], pos, node);
+            let lasting = self.session.new_fault(FaultCode::Eval, "", [], pos, node);
             self.session[lasting].problems = problems;
             self.session.add_err(lasting);
             return Ok(None);

@@ -215,6 +215,11 @@ fn print_of(it: impl std::hash::Hash) -> u64 {
     mixed ^ (mixed >> 29)
 }
 
+/// The reference forgets what a copy was made of when it is copied again, unless it has more nodes than this:
+/// its maps are used again while a copy still has them. What waits for the original then goes on waiting, and what
+/// looks into the original sees the original.
+const REMEMBERED: usize = 512;
+
 /// What copying a node takes, in units of work.
 const COPY: u64 = 2;
 
@@ -731,15 +736,15 @@ impl Session<'_> {
     /// Copies a node on its way, with its fields, states and tasks.
     fn clone_tree(&mut self, p: WorkId) -> Run<(WorkId, Arc<FxHashMap<NodeId, NodeId>>)> {
         let mut map: FxHashMap<NodeId, NodeId> = match &self[p].copies {
-            Some(copies) => (**copies).clone(),
-            None => FxHashMap::default(),
+            Some(copies) if copies.len() > REMEMBERED => (**copies).clone(),
+            _ => FxHashMap::default(),
         };
         let node = self[p].node;
         let mut fresh =
             FxHashMap::with_capacity_and_hasher(self[node].arcs().len() + 1, FxBuildHasher);
         let mut tasks = Vec::new();
         let copy = self.clone_node(node, &mut fresh, &mut tasks)?;
-        // A copy of a copy stands for the first one, too.
+        // A copy of a copy stands for what the first one stands for, too, if it is that large.
         for target in map.values_mut() {
             if let Some(newer) = fresh.get(target) {
                 *target = *newer;
@@ -767,7 +772,8 @@ impl Session<'_> {
             None => self.new_work(copy),
         };
         self[copy].work = Some(work);
-        self.meter.charge_bytes(map.len() * size_of::<(NodeId, NodeId)>());
+        self.meter
+            .charge_bytes(map.len() * size_of::<(NodeId, NodeId)>());
         self.charge(map.len() as u64 / 2)?;
         let copies = Arc::new(map);
         self[work].copies = Some(copies.clone());

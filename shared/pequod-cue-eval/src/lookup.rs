@@ -309,7 +309,10 @@ impl Session<'_> {
             });
         }
         let kind = self.kind(Value::Node(node));
-        if label.is_string() && !kind.meets(Kind::STRUCT) && (!kind.is_bottom() || self[node].shapes().is_empty()) {
+        if label.is_string()
+            && !kind.meets(Kind::STRUCT)
+            && (!kind.is_bottom() || self[node].shapes().is_empty())
+        {
             return Ok(false);
         }
         if self.is_open_struct(node) || self.arc(node, label).is_some() {

@@ -43,13 +43,14 @@ impl Session<'_> {
                 }
             }
             Op::BoolAnd | Op::BoolOr => {
-                if let (Value::Bool(a), Value::Bool(b)) = (left, right) {
-                    return Ok(Value::Bool(if op == Op::BoolAnd { a && b } else { a || b }));
-                }
-                let wrong = if matches!(left, Value::Bool(_)) {
-                    right
-                } else {
-                    left
+                // Both sides are evaluated; the right one need not be a bool if the left one decides.
+                let wrong = match (left, right) {
+                    (Value::Bool(decides), _) if decides == (op == Op::BoolOr) => {
+                        return Ok(left);
+                    }
+                    (Value::Bool(_), Value::Bool(_)) => return Ok(right),
+                    (Value::Bool(_), _) => right,
+                    _ => left,
                 };
                 let kind = self.kind(wrong);
                 let args = [Arg::Value(wrong), Arg::Kind(kind), Arg::Op(op)];

@@ -70,11 +70,9 @@ const fn kind_of(param: Param) -> Kind {
         Param::String | Param::Os | Param::OsRequired | Param::OsWindows => Kind::STRING,
         Param::Bytes => Kind(Kind::BYTES.0 | Kind::STRING.0),
         Param::Data | Param::Value => Kind::TOP,
-        Param::List
-        | Param::Lists
-        | Param::Strings
-        | Param::Numbers
-        | Param::ListShape => Kind::LIST,
+        Param::List | Param::Lists | Param::Strings | Param::Numbers | Param::ListShape => {
+            Kind::LIST
+        }
         Param::StructShape => Kind::STRUCT,
     }
 }
