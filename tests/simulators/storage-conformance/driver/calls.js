@@ -13,8 +13,9 @@ const loader = driver("@grpc/proto-loader");
 
 const shape = { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true };
 const definition = loader.loadSync(path.join(process.cwd(), "csi_proto/csi-v1.5.0.proto"), shape);
-const { Controller } = grpc.loadPackageDefinition(definition).csi.v1;
-const controller = new Controller(`unix://${socket}`, grpc.credentials.createInsecure());
+const { Controller, Identity } = grpc.loadPackageDefinition(definition).csi.v1;
+const open = (Service) => new Service(`unix://${socket}`, grpc.credentials.createInsecure());
+const [controller, identity] = [open(Controller), open(Identity)];
 
 const capability = {
   nfs: { mount: { fs_type: "nfs", mount_flags: [] }, access_mode: { mode: "MULTI_NODE_MULTI_WRITER" } },
@@ -28,7 +29,7 @@ const GIB = 1024 ** 3;
 async function step(name, method, request) {
   const answer = await new Promise((done) => {
     const deadline = Date.now() + 60000;
-    controller[method](request, { deadline }, (error, value) => done({ error, value }));
+    (method === "Probe" ? identity : controller)[method](request, { deadline }, (error, value) => done({ error, value }));
   });
   const error = answer.error ? `${answer.error.code} ${answer.error.message}`.slice(0, 400) : null;
   console.log(JSON.stringify({ step: name, error, value: answer.value || null }));
@@ -45,6 +46,7 @@ const create = (name, number, source) =>
   });
 
 async function make() {
+  await step("probe", "Probe", {});
   await create("create", 1);
   await create("create again", 1);
   const taken = { source_volume_id: volume(1), name: snapshot(2), parameters: {} };

@@ -231,8 +231,8 @@ impl Nas {
         self.shown(&name)
     }
 
-    /// A number of bytes, if it is given at all; `null` is 0. Up to 24.10 digits in quotes count as
-    /// a number, and drivers send them; from 25.04 on types are checked.
+    /// A number of bytes, if it is given at all; `null` is 0. Up to 25.04 digits in quotes count as
+    /// a number, and drivers send them; from 25.10 on types are checked.
     fn bytes(&self, wants: &Value, schema: &str, field: &str) -> Result<Option<u64>, MethodError> {
         let wrong = |reason| Err(MethodError::invalid(&format!("{schema}.{field}"), reason));
         match wants.get(field) {
@@ -240,11 +240,11 @@ impl Nas {
             Some(Value::Null) if field == "volsize" => wrong("null not allowed"),
             Some(Value::Null) => Ok(Some(0)),
             Some(Value::Number(number)) if number.is_u64() => Ok(number.as_u64()),
-            Some(Value::String(text)) if self.profile < Profile::V2504 => match text.parse() {
+            Some(Value::String(text)) if self.profile < Profile::V2510 => match text.parse() {
                 Ok(number) => Ok(Some(number)),
                 Err(_) => wrong("Not an integer"),
             },
-            Some(_) if self.profile < Profile::V2504 => wrong("Not an integer"),
+            Some(_) if self.profile < Profile::V2510 => wrong("Not an integer"),
             Some(_) => wrong("Input should be a valid integer"),
         }
     }
