@@ -97,8 +97,8 @@ pub fn breaks(kind: &str, image: Option<&str>, release: (u16, u16)) -> Option<&'
         ),
         (25, _) => Some("share calls go through REST, which warns daily from 25.10.1 on"),
         (24, _) if kind.ends_with("-iscsi") => Some(
-            "a create that is tried again, after a timeout for example, fails for good with `Target with \
-             this name already exists`: set the driver image to the `next` tag",
+            "a create that stops right after its target was made fails for good when it is tried again, with \
+             `Target with this name already exists`: set the driver image to the `next` tag",
         ),
         _ => None,
     }

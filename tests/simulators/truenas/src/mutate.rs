@@ -500,6 +500,11 @@ impl Nas {
                 if namespace == "iscsi.targetextent" {
                     association(table, first)?;
                 }
+                // Drivers that take the appliance for an older product ask for `paths`.
+                if namespace == "sharing.nfs" && !first.get("path").is_some_and(Value::is_string) {
+                    let reason = "attribute required";
+                    return Err(MethodError::invalid("sharingnfs_create.path", reason));
+                }
                 // The lowest free number: numbers are used again.
                 let id = (1..u64::MAX)
                     .find(|id| !table.contains_key(id))
