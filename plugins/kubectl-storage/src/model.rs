@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod driver;
 pub mod intern;
 pub mod nas;
+mod same;
 
 use std::sync::Arc;
 

@@ -246,6 +246,9 @@ pub(crate) async fn inventory(
         read::lists(&connection, &mut cluster).await;
         inventory.clusters.push(cluster);
     }
+    for (other, name) in inventory.join_appliances() {
+        tracing::info!(%other, %name, "two ways to one appliance");
+    }
     Ok(Gathered {
         inventory,
         settings,

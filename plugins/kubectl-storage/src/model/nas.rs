@@ -64,6 +64,8 @@ pub struct Nas {
 pub struct Pool {
     /// Name.
     pub name: Text,
+    /// Number that no other pool has; empty if it was not said.
+    pub guid: Text,
     /// ONLINE, DEGRADED, …
     pub status: Text,
     /// Whether the appliance calls it healthy.

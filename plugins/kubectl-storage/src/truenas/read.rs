@@ -258,6 +258,7 @@ struct Row {
     subsys: Value,
     device_path: Option<String>,
     status: Option<String>,
+    guid: Value,
     healthy: bool,
     ip: Option<String>,
     export: Option<String>,
@@ -321,6 +322,11 @@ impl<C: Caller + Sync> Reader<'_, C> {
             };
             let mut pool = Pool {
                 name: self.interner.text(&row.name),
+                guid: match &row.guid {
+                    Value::String(guid) => guid.as_str().into(),
+                    Value::Number(guid) => guid.to_string().into(),
+                    _ => Text::default(),
+                },
                 status: self
                     .interner
                     .text(row.status.as_deref().unwrap_or_default()),

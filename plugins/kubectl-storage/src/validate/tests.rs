@@ -69,6 +69,7 @@ fn healthy() -> Inventory {
             iqn_base: "iqn.2005-10.org.freenas.ctl".into(),
             pools: vec![Pool {
                 name: "tank".into(),
+                guid: "7".into(),
                 status: "ONLINE".into(),
                 healthy: true,
                 used_bytes: 10,

@@ -6,7 +6,11 @@ use kubectl_storage::{
     finding::{Code, Finding, State},
     ledger::Ledger,
     matcher::{Rules, examine},
-    model::nas::NfsClient,
+    model::{
+        Text,
+        driver::Instance,
+        nas::{Nas, NfsClient},
+    },
 };
 use storage_conformance::{inventory, two_scans};
 use storage_ground_truth::{Recipe, world};
@@ -93,4 +97,64 @@ fn a_wrong_clock_of_the_appliance_confirms_nothing_early() {
             assert_eq!(report.findings.iter().find(sure), None, "{skew}");
         }
     }
+}
+
+#[test]
+fn an_appliance_that_is_reached_in_two_ways_is_one() {
+    let world = world(&Recipe::standard(14, 300));
+    let once = inventory(&world, Profile::V2504).unwrap();
+    let expected = two_scans(&once, world.now);
+    let mut twice = once.clone();
+    let (name, other) = (twice.appliances[0].name.clone(), Text::from("192.168.7.9"));
+    // The drivers of one cluster call it by its address, and that reading has only their parents.
+    let (mine, theirs) = twice.clusters.split_at_mut(1);
+    for instance in &mut mine[0].instances {
+        instance.nas = Text::clone(&other);
+    }
+    let below = |instances: &[Instance], id: &str| {
+        instances.iter().any(|known| {
+            let parents = [Some(&known.parent), known.snapshot_parent.as_ref()];
+            parents
+                .into_iter()
+                .flatten()
+                .any(|parent| id.starts_with(&**parent))
+        })
+    };
+    let read_by = |nas: &Nas, instances: &[Instance]| Nas {
+        datasets: nas
+            .datasets
+            .iter()
+            .filter(|row| below(instances, &row.id))
+            .cloned()
+            .collect(),
+        snapshots: nas
+            .snapshots
+            .iter()
+            .filter(|row| below(instances, &row.dataset))
+            .cloned()
+            .collect(),
+        ..nas.clone()
+    };
+    let whole = twice.appliances[0].clone();
+    let others: Vec<Instance> = theirs
+        .iter()
+        .flat_map(|known| known.instances.clone())
+        .collect();
+    let second = Nas {
+        name: Text::clone(&other),
+        ..read_by(&whole, &mine[0].instances)
+    };
+    twice.appliances = vec![read_by(&whole, &others), second];
+    assert_eq!(twice.join_appliances(), [(other, name)]);
+    assert_eq!(two_scans(&twice, world.now).findings, expected.findings);
+    // Another appliance with equal names is none of them.
+    let mut strange = once.clone();
+    strange.appliances.push(Nas {
+        name: "other".into(),
+        ..inventory(&world, Profile::V2504)
+            .unwrap()
+            .appliances
+            .remove(0)
+    });
+    assert!(strange.join_appliances().is_empty());
 }

@@ -67,7 +67,7 @@ impl Nas {
             .iter()
             .enumerate()
             .map(|(at, pool)| {
-                json!({"id": at + 1, "name": pool.name, "guid": "1", "status": "ONLINE", "healthy": true,
+                json!({"id": at + 1, "name": pool.name, "guid": pool.guid, "status": "ONLINE", "healthy": true,
                     "path": format!("/mnt/{}", pool.name), "size": pool.size,
                     "fragmentation": "3", "topology": {"data": []}})
             })

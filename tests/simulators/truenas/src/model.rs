@@ -1,6 +1,7 @@
 //! The ZFS model and the tables beside it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -35,7 +36,16 @@ pub struct Nas {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Pool {
     pub(crate) name: String,
+    /// Number that no other pool has, of this or another simulator; given where the seed does not say it.
+    #[serde(default = "some_guid")]
+    pub(crate) guid: String,
     pub(crate) size: u64,
+}
+
+fn some_guid() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    ((u64::from(std::process::id()) << 32) | number).to_string()
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
