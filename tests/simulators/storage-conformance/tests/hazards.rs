@@ -145,6 +145,8 @@ fn an_appliance_that_is_reached_in_two_ways_is_one() {
         ..read_by(&whole, &mine[0].instances)
     };
     twice.appliances = vec![read_by(&whole, &others), second];
+    // As two it would be read wrongly.
+    assert_ne!(two_scans(&twice, world.now).findings, expected.findings);
     assert_eq!(twice.join_appliances(), [(other, name)]);
     assert_eq!(two_scans(&twice, world.now).findings, expected.findings);
     // Another appliance with equal names is none of them.
