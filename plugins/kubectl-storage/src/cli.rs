@@ -377,10 +377,12 @@ fn answer(no: bool) -> Exit {
 pub(crate) fn scan(inventory: &Inventory, arguments: &ScanArgs) -> Result<Report, Failure> {
     let rules = rules(arguments);
     let store = state::Store::of(inventory, arguments.state_dir.as_deref())?;
-    let (report, ledger) = judged(inventory, &rules, &store)?;
+    let (mut report, ledger) = judged(inventory, &rules, &store)?;
     if report.complete && !report.guarded {
         store.save(&ledger)?;
         forecasts::remember(&store, inventory, rules.now)?;
+        let filling = forecasts::filling(&store, inventory, rules.now)?;
+        report.findings.extend(filling);
     }
     Ok(report)
 }

@@ -117,6 +117,8 @@ codes! {
     SnapshotStuck = "2012", Warning, "snapshot failed or stuck";
     /// Two keys that should name one volume name two.
     Conflict = "3001", Error, "identities disagree";
+    /// A pool that is likely to be nearly full within days, by its history.
+    Filling = "5001", Warning, "pool that will soon be full";
     /// The scan could not see everything.
     Incomplete = "9001", Error, "scan incomplete";
     /// Too much looks orphaned to be true.
