@@ -19,6 +19,9 @@ use manifests::Membership;
 
 const MANAGER: &str = "kubectl-fleet";
 
+/// How long an object may take to go: a Pod has 30 s to end, and the agent hands over its Lease.
+const GOING: Duration = Duration::from_mins(2);
+
 fn usage(message: String) -> Failure {
     Failure::input(Diagnostic::error(Code("fleet/join"), message))
 }
@@ -240,8 +243,30 @@ async fn remove(cluster: &Cluster, objects: &[Value]) -> Result<(), Failure> {
             .header("content-type", "application/json")
             .body(body.to_string().into_bytes());
         send(cluster, format!("delete {path}"), request).await?;
+        gone(cluster, &path, uid).await?;
     }
     Ok(())
+}
+
+/// Waits until an object is gone, as `kubectl delete` does: with a Deployment its Pods, which still act.
+async fn gone(cluster: &Cluster, path: &str, uid: &str) -> Result<(), Failure> {
+    let end = tokio::time::Instant::now() + GOING;
+    loop {
+        let request = http::Request::get(path).body(Vec::new());
+        let found = send(cluster, format!("read {path}"), request).await?;
+        // Another of that name is somebody else's.
+        if found.is_none_or(|found| pequod_kube::object::uid(&found) != Some(uid)) {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() > end {
+            let what = format!("{path} is still being deleted after {} s", GOING.as_secs());
+            let problem = Diagnostic::error(Code("fleet/leave"), what);
+            return Err(Failure::remote(problem.hint(
+                "see why (`kubectl get` shows its finalizers, its Pods may be on a node that is gone), then run this again",
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 pub(super) async fn leave(
