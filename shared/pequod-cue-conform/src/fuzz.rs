@@ -48,13 +48,16 @@ pub struct Plan {
     pub patience: Duration,
 }
 
+/// How many cases of a signature are kept.
+const MOST_CASES: usize = 100;
+
 /// Programs of one signature.
 #[derive(Debug, Clone)]
 pub struct Kind {
     /// How many.
     pub count: u64,
-    /// The first case that was met.
-    pub case: u64,
+    /// The cases, at most [`MOST_CASES`] of them; the first is the one that is shown.
+    pub cases: Vec<u64>,
     /// Where and how it differs.
     pub detail: String,
     /// The program, reduced.
@@ -275,11 +278,14 @@ fn note(
         }
         if let Some(kind) = findings.kinds.get_mut(&key) {
             kind.count += 1;
+            if kind.cases.len() < MOST_CASES {
+                kind.cases.push(case);
+            }
             return Ok(());
         }
         let kind = Kind {
             count: 1,
-            case,
+            cases: vec![case],
             detail: judgement.detail.clone(),
             program: text.to_owned(),
         };
@@ -348,7 +354,7 @@ impl Findings {
                 "{} × {}: {signature} (case {})",
                 kind.count,
                 verdict.name(),
-                kind.case
+                listed(&kind.cases)
             );
             let _ = writeln!(
                 text,
@@ -363,4 +369,9 @@ impl Findings {
         }
         text
     }
+}
+
+fn listed(cases: &[u64]) -> String {
+    let cases: Vec<String> = cases.iter().map(u64::to_string).collect();
+    cases.join(", ")
 }
