@@ -302,7 +302,8 @@ fn loose(
             Datum::List(list)
         }
         View::Struct { .. } | View::Other(_) => keep(opaque),
-        _ if levels.is_some() && call.is_choice(value) => keep(opaque),
+        // Elements that are only moved stay what they are: as long as nobody asks, what they say is not calculated.
+        _ if levels.is_none_or(|levels| levels == 0) || call.is_choice(value) => keep(opaque),
         scalar => scalar_datum(scalar),
     }))
 }
