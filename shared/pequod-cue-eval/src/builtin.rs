@@ -141,7 +141,8 @@ impl Call<'_, '_> {
     /// Takes a value apart, its default taken; none with an error raised.
     pub fn view(&mut self, value: Value) -> Run<Option<View>> {
         if let Value::Node(node) = value {
-            self.session.finalize(node)?;
+            self.session
+                .in_own_context(|session| session.finalize(node))?;
         }
         if let Some(fault) = self.session.as_fault(value) {
             self.session.add_err(fault);
@@ -484,8 +485,11 @@ impl Call<'_, '_> {
                 ..Node::default()
             }),
         };
-        self.session.finalize(node)?;
-        if let Some(fault) = self.session.first_fault(node, Check::CONCRETE)? {
+        let fault = self.session.in_own_context(|session| {
+            session.finalize(node)?;
+            session.first_fault(node, Check::CONCRETE)
+        })?;
+        if let Some(fault) = fault {
             self.session.add_err(fault);
             return Ok(None);
         }

@@ -26,7 +26,7 @@ use pequod_cue_syntax::Pos;
 
 use crate::kind::{Kind, Presence};
 use crate::program::{Expr, ExprId, StructLit};
-use crate::session::{Close, EMPTY, Session};
+use crate::session::{Close, EMPTY, Session, Status};
 use crate::value::{Base, NodeId, Value, WorkId};
 
 /// What a conjunct says about openness.
@@ -137,8 +137,8 @@ impl Session<'_> {
             return;
         }
         let w = &mut self[work];
+        // What was worked out from the replacements so far stays, as in the reference.
         w.sets = None;
-        w.flat_replacements = None;
         w.replacements.push((from, to));
     }
 
@@ -179,7 +179,6 @@ impl Session<'_> {
                     outer = requirement.parent;
                 }
             }
-            self[work].sets = None;
         }
         let ignore = if force_ignore || id.opened {
             true
@@ -326,7 +325,10 @@ impl Session<'_> {
             let arc = self.deref_disjunct(self[node].arcs()[at]);
             // What never had a state has nothing but its parent's replacements.
             let plain = self[arc].plain.then_some(work);
-            let Some(state) = self[arc].work.or(plain) else {
+            // What came so late that it was not evaluated has no evidence yet.
+            let late = self[arc].inserted && self[arc].status == Status::Fresh;
+            let fresh = if late { self.bare_work(arc) } else { None };
+            let Some(state) = self[arc].work.or(plain).or(fresh) else {
                 continue;
             };
             if let Base::Value(Value::Fault(fault)) = self[arc].base
@@ -441,24 +443,26 @@ impl Session<'_> {
         self.all_replacements(work);
     }
 
-    /// The replacements of a node and of all above it, `to` descending. Most nodes have none of their own and share
-    /// those of their parent.
+    /// The replacements of a node and of all above it, `to` descending, as they are when somebody first asks: what
+    /// comes later is not among them, as in the reference. Most nodes have none of their own and share those of their
+    /// parent.
     fn all_replacements(&mut self, work: WorkId) -> Arc<[(u32, u32)]> {
         if let Some(known) = &self[work].flat_replacements {
             return known.clone();
         }
-        let above = self
-            .state_above(self[work].node)
-            .map(|up| self.all_replacements(up));
-        let own = &self[work].replacements;
-        let all = match above {
-            Some(above) if own.is_empty() => above,
-            above => {
-                let mut all: Vec<_> = own.clone();
-                all.extend(above.iter().flat_map(|above| above.iter()));
-                all.sort_by_key(|(_, to)| std::cmp::Reverse(*to));
-                all.into()
-            }
+        let mut all = Vec::new();
+        let mut known = None;
+        let mut next = Some(work);
+        while let Some(at) = next {
+            let w = &self[at];
+            all.extend_from_slice(&w.replacements);
+            known = known.or(w.flat_replacements.as_ref());
+            next = self.state_above(w.node);
+        }
+        all.sort_by_key(|(_, to)| std::cmp::Reverse(*to));
+        let all: Arc<[(u32, u32)]> = match known {
+            Some(known) if **known == *all => known.clone(),
+            _ => all.into(),
         };
         self[work].flat_replacements = Some(all.clone());
         all
@@ -637,7 +641,6 @@ impl Session<'_> {
             let replacement = self[from].replacements[at];
             if !self[into].replacements.contains(&replacement) {
                 self[into].replacements.push(replacement);
-                self[into].flat_replacements = None;
             }
         }
         let (v, w) = (self[into].node, self[from].node);

@@ -282,7 +282,7 @@ impl Session<'_> {
             if let Some(asker) = self[work].default_asked
                 && self[work].default_mode != DefaultMode::Is
             {
-                let fault = self.new_fault(
+                let fault = self.new_loose_fault(
                     FaultCode::Cycle,
                     "ambiguous default elimination by referencing {}",
                     [Arg::Text(self.path(asker))],
@@ -592,7 +592,7 @@ impl Session<'_> {
         }
         let asked = self[work].default_asked;
         if let (Some(asker), true) = (asked, defaults != 1) {
-            let fault = self.new_fault(
+            let fault = self.new_loose_fault(
                 FaultCode::Cycle,
                 "cycle across unresolved disjunction referenced by {}",
                 [Arg::Text(self.path(asker))],

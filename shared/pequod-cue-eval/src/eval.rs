@@ -158,7 +158,7 @@ impl Session<'_> {
                 self.wait_for(task, orig_work, cond.or(Cond::PRESENCE));
                 return Err(Stop::Yield);
             }
-            let fault = self.new_fault(
+            let fault = self.new_loose_fault(
                 FaultCode::Cycle,
                 "unresolved disjunction: {}",
                 [Arg::Expr(expr)],
@@ -177,13 +177,14 @@ impl Session<'_> {
             breaks = !self.is_cycle_base(self[arc].base);
         }
         if evaluating && !breaks {
-            self.add_err_coded(
+            let fault = self.new_loose_fault(
                 FaultCode::Cycle,
                 "cycle with field: {}",
                 [Arg::Expr(expr)],
                 self.pos,
                 self.node,
             );
+            self.add_err(fault);
             let arc = self.deref(arc);
             let value = self.content_of(arc, cond, Mode::Yield)?;
             return Ok((value, self.close));
@@ -350,7 +351,14 @@ impl Session<'_> {
             return Ok(Some(value));
         }
         if let Value::Node(node) = value {
-            self.finalize(node)?;
+            // What the bound stands in is on its way, and not finished by it.
+            let target = self.deref(node);
+            let around = self[target]
+                .work
+                .is_some_and(|work| self[work].eval_depth > 0);
+            if !around {
+                self.finalize(node)?;
+            }
         }
         let kind = self.kind(value);
         let comparing = matches!(op, Op::Equal | Op::NotEqual);

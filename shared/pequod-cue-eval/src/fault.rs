@@ -81,6 +81,20 @@ impl Session<'_> {
         self.add_err(fault);
     }
 
+    /// An error that names a node, but is of none: it stays with whoever met it.
+    pub(crate) fn new_loose_fault<const N: usize>(
+        &mut self,
+        code: FaultCode,
+        template: &'static str,
+        args: [Arg; N],
+        pos: Option<Pos>,
+        node: Option<NodeId>,
+    ) -> FaultId {
+        let fault = self.new_fault(code, template, args, pos, node);
+        self[fault].node = None;
+        fault
+    }
+
     /// Adds an error to the context.
     pub(crate) fn add_err(&mut self, fault: FaultId) {
         self.errs = self.combine(self.errs, Some(fault));
@@ -188,7 +202,18 @@ impl Session<'_> {
             return a.or(b);
         };
         if a == b {
-            return Some(a);
+            if a == CYCLE {
+                return Some(a);
+            }
+            // Met twice it is of no node any more, as in the reference: that decides who hears of it.
+            let again = Fault {
+                node: None,
+                child: false,
+                recursive: false,
+                close_check: false,
+                ..self[a].clone()
+            };
+            return Some(self.push_fault(again));
         }
         let (mut first, mut second) = (a, b);
         if self[a].code != self[b].code {
@@ -227,11 +252,10 @@ impl Session<'_> {
         let below = self[fault].clone();
         match own {
             Some(own) if !self[own].close_check => {
-                let mut copy = self[own].clone();
-                copy.recursive = true;
-                copy.code = copy.code.min(below.code);
-                let id = self.push_fault(copy);
-                self[node].base = Base::Value(Value::Fault(id));
+                // Whoever met the error before sees what became of it.
+                let own = &mut self[own];
+                own.recursive = true;
+                own.code = own.code.min(below.code);
             }
             _ => {
                 let id = self.push_fault(Fault {

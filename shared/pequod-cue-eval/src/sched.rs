@@ -321,14 +321,11 @@ impl Session<'_> {
                 }
                 Mode::Finalize => {}
             }
-            let mut unblocked = 0;
             loop {
-                let count = self.blocking.len();
-                self.unblock()?;
+                let count = self.unblock()?;
                 if next < self[work].tasks.len() {
                     break;
                 }
-                unblocked = unblocked.max(count);
                 if self.blocking.len() <= count {
                     break;
                 }
@@ -340,27 +337,26 @@ impl Session<'_> {
         }
     }
 
-    /// A deadlock: what cannot become more specific is known; the rest is frozen, then run.
-    fn unblock(&mut self) -> Run<()> {
+    /// A deadlock: what cannot become more specific is known; the rest is frozen, then run. Says how many waited.
+    fn unblock(&mut self) -> Run<usize> {
         for at in 0..self.blocking.len() {
-            // What is woken may clear the list.
-            let Some(task) = self.blocking.get(at).copied() else {
-                break;
-            };
-            if let Some(on) = self[task].waits_for {
+            if let Some(task) = self.blocking.get(at)
+                && let Some(on) = self[task].waits_for
+            {
                 self.signal(on, Cond::AUTO)?;
             }
         }
         for at in 0..self.blocking.len() {
-            let task = self.blocking[at];
-            if let Some(on) = self[task].waits_for {
+            if let Some(task) = self.blocking.get(at)
+                && let Some(on) = self[task].waits_for
+            {
                 let cond = self[task].wait_cond;
                 self.freeze(on, cond);
             }
         }
         let count = self.blocking.len();
         for at in 0..count {
-            let Some(task) = self.blocking.get(at).copied() else {
+            let Some(task) = self.blocking.get(at) else {
                 break;
             };
             if self[task].defunct {
@@ -372,7 +368,7 @@ impl Session<'_> {
                 self.run_task(task, Mode::Attempt)?;
             }
         }
-        Ok(())
+        Ok(count)
     }
 
     fn process_ancestors(&mut self, work: WorkId, mode: Mode) -> Run<bool> {
@@ -588,6 +584,7 @@ impl Session<'_> {
         }
         let saved = self.save();
         self.node = Some(self[work].node);
+        self.context = self[work].context;
         self.task_stack.push(id);
         if let Some(env) = self[id].env {
             self.errs = None;
@@ -711,6 +708,7 @@ impl Session<'_> {
             detached: self.in_detached,
             validator: self.in_validator,
             overlays: self.overlays.len(),
+            context: self.context,
         }
     }
 
@@ -725,11 +723,47 @@ impl Session<'_> {
         self.in_detached = saved.detached;
         self.in_validator = saved.validator;
         self.overlays.truncate(saved.overlays);
+        self.context = saved.context;
     }
 
     /// The span of an expression as the place where evaluation is.
     pub(crate) fn at(&mut self, expr: ExprId) {
         self.pos = Some(self.program.span(expr).pos());
+    }
+}
+
+/// The tasks that wait.
+///
+/// Who goes through them goes on doing so when an evaluation in between ends and forgets them, as the reference
+/// does: they were waiting before it began. So what is forgotten stays where it is until something else takes its place.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    tasks: Vec<TaskId>,
+    count: usize,
+}
+
+impl Waiting {
+    /// How many wait.
+    pub(crate) const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// One that waits, or waited in that place.
+    fn get(&self, at: usize) -> Option<TaskId> {
+        self.tasks.get(at).copied()
+    }
+
+    /// One more.
+    pub(crate) fn push(&mut self, task: TaskId) {
+        match self.tasks.get_mut(self.count) {
+            Some(place) => *place = task,
+            None => self.tasks.push(task),
+        }
+        self.count += 1;
+    }
+
+    fn clear(&mut self) {
+        self.count = 0;
     }
 }
 
@@ -746,6 +780,7 @@ pub(crate) struct Saved {
     detached: u32,
     validator: u32,
     overlays: usize,
+    context: u32,
 }
 
 /// Tasks that must wait for others of the same node.

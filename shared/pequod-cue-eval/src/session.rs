@@ -18,7 +18,7 @@ use crate::disjunct::{DefaultMode, Hole};
 use crate::fields::Fields;
 use crate::kind::{Kind, Label, Presence};
 use crate::program::{CompId, DeclId, ExprId, Names, Program, StructId, Sym};
-use crate::sched::{Cond, Mode, Task};
+use crate::sched::{Cond, Mode, Task, Waiting};
 use crate::spare::Spare;
 use crate::value::{
     Base, Bound, BoundId, Disjunction, EnvId, Fault, FaultId, NodeId, Num, Problem, TaskId,
@@ -462,6 +462,8 @@ pub struct Work {
     pub default_asked: Option<NodeId>,
     /// The nodes this arm copied.
     pub copies: Option<Arc<FxHashMap<NodeId, NodeId>>>,
+    /// In which context its evaluation began.
+    pub context: u32,
 }
 
 /// The evaluator.
@@ -502,7 +504,7 @@ pub struct Session<'s> {
     pub(crate) errs: Option<FaultId>,
     pub(crate) node: Option<NodeId>,
     pub(crate) task_stack: Vec<TaskId>,
-    pub(crate) blocking: Vec<TaskId>,
+    pub(crate) blocking: Waiting,
     pub(crate) eval_depth: u32,
     pub(crate) next_hole: u32,
     pub(crate) next_comp: u32,
@@ -510,6 +512,10 @@ pub struct Session<'s> {
     pub(crate) in_validator: u32,
     pub(crate) overlays: Vec<Overlay>,
     pub(crate) lookup_pending_parent: bool,
+    /// Functions that look at a whole value have a context of their own: of what began in another, it is not asked
+    /// there whether its fields are allowed.
+    pub(crate) context: u32,
+    pub(crate) next_context: u32,
 
     /// Whether the attempts (`try`) failed for want of a field. Index 0 is no attempt.
     pub(crate) attempts: Vec<bool>,
@@ -586,7 +592,7 @@ impl<'s> Session<'s> {
             errs: None,
             node: None,
             task_stack: Vec::new(),
-            blocking: Vec::new(),
+            blocking: Waiting::default(),
             eval_depth: 0,
             next_hole: 0,
             next_comp: 0,
@@ -594,6 +600,8 @@ impl<'s> Session<'s> {
             in_validator: 0,
             overlays: Vec::new(),
             lookup_pending_parent: false,
+            context: 0,
+            next_context: 0,
             attempts: vec![false],
             reads: Vec::new(),
             uses: FxHashSet::default(),
@@ -660,6 +668,8 @@ impl<'s> Session<'s> {
             in_validator,
             overlays,
             lookup_pending_parent,
+            context,
+            next_context,
             attempts,
             reads,
             uses,
@@ -703,6 +713,8 @@ impl<'s> Session<'s> {
             in_validator,
             overlays,
             lookup_pending_parent,
+            context,
+            next_context,
             attempts,
             reads,
             uses,
@@ -883,6 +895,7 @@ impl Work {
             orig_default_mode: DefaultMode::Maybe,
             default_asked: None,
             copies: None,
+            context: 0,
         }
     }
 }

@@ -275,6 +275,7 @@ impl Work {
             orig_default_mode,
             default_asked,
             copies,
+            context,
         } = self;
         *parent = None;
         *initialized = false;
@@ -340,6 +341,7 @@ impl Work {
         *orig_default_mode = DefaultMode::Maybe;
         *default_asked = None;
         *copies = None;
+        *context = 0;
     }
 
     /// Writes what an arm of a disjunction begins with into a state that is as new: all that is known of the node, but
@@ -386,6 +388,7 @@ impl Work {
             replacements,
             flat_replacements,
             marks,
+            sets,
             opened,
             attempt,
             drop_parent_sets,
@@ -394,6 +397,7 @@ impl Work {
             default_mode,
             orig_default_mode,
             default_asked,
+            context,
             ..
         } = self;
         copy.initialized = *initialized;
@@ -436,6 +440,8 @@ impl Work {
         copy.replacements.clone_from(replacements);
         copy.flat_replacements.clone_from(flat_replacements);
         copy.marks.clone_from(marks);
+        // A copy counts as knowing what is required if the original does, but does not: as in the reference.
+        copy.sets = sets.as_ref().map(|_| std::sync::Arc::default());
         copy.opened = *opened;
         copy.attempt = *attempt;
         copy.drop_parent_sets = *drop_parent_sets;
@@ -444,6 +450,7 @@ impl Work {
         copy.default_mode = *default_mode;
         copy.orig_default_mode = *orig_default_mode;
         copy.default_asked = *default_asked;
+        copy.context = *context;
     }
 }
 

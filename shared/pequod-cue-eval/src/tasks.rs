@@ -632,13 +632,14 @@ impl Session<'_> {
                 Presence::Member => {}
                 Presence::Required => {
                     let label = self[arc].label;
-                    self.add_err_coded(
+                    let fault = self.new_loose_fault(
                         FaultCode::Incomplete,
                         "missing required field in for comprehension: {}",
                         [Arg::Label(label)],
                         Some(self.program.span(source).pos()),
                         self.node,
                     );
+                    self.add_err(fault);
                     continue;
                 }
                 _ => continue,
@@ -790,11 +791,13 @@ impl Session<'_> {
                                 self.push_down(arc_work, task, *value)?;
                             }
                         }
-                        Decl::Pattern { .. }
-                        | Decl::Ellipsis
-                        | Decl::Dynamic { .. }
-                        | Decl::Let { .. } => {
+                        Decl::Pattern { .. } | Decl::Ellipsis | Decl::Dynamic { .. } => {
                             completes = completes.or(Cond::FIELD_CONJUNCTS);
+                        }
+                        Decl::Let { .. } => {
+                            completes = completes.or(Cond::FIELD_CONJUNCTS);
+                            let node = self[work].node;
+                            self[node].multi_let = true;
                         }
                         Decl::Comprehension(comp) => {
                             let inner = program.comps[comp.at()].value;

@@ -112,13 +112,16 @@ impl Session<'_> {
     }
 
     pub(crate) fn new_work(&mut self, node: NodeId) -> WorkId {
+        let context = self.context;
         if let Some(id) = self.spare.works.pop() {
             self[id].node = node;
+            self[id].context = context;
             return id;
         }
         self.meter.charge_bytes(size_of::<Work>());
         let id = WorkId::next(self.works.len());
         self.works.push(Work::new(node));
+        self[id].context = context;
         id
     }
 
@@ -205,6 +208,7 @@ impl Session<'_> {
             return Ok(true);
         };
         self.step()?;
+        let check = check && self[work].context == self.context;
         self.deeper(|s| s.unify_work(node, work, needs, mode, check))
     }
 

@@ -112,6 +112,15 @@ impl Session<'_> {
         })
     }
 
+    /// Runs what looks at a value as a whole.
+    pub(crate) fn in_own_context<T>(&mut self, look: impl FnOnce(&mut Self) -> Run<T>) -> Run<T> {
+        self.next_context += 1;
+        let outer = std::mem::replace(&mut self.context, self.next_context);
+        let result = look(self);
+        self.context = outer;
+        result
+    }
+
     /// Two values as one, standing where the node at hand stands.
     pub(crate) fn unify_values(&mut self, a: Value, b: Value) -> Run<NodeId> {
         let mut node = Node::default();
