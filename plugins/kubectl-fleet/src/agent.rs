@@ -426,6 +426,7 @@ struct Keeper {
     store: Arc<dyn Store>,
     options: Arc<Options>,
     events: mpsc::Sender<Event>,
+    /// What the store has of kinds that no task reads: their tasks have the rest.
     known: BTreeMap<(String, String), Known>,
     rediscover: Arc<Rediscover>,
     listing: Arc<Semaphore>,
@@ -543,21 +544,20 @@ impl Keeper {
                     .await;
             }
         }
-        // What the store still has of kinds that left while no agent was looking.
-        if self.first {
-            let gone: Vec<(String, String)> = self
-                .known
-                .keys()
-                .filter(|key| !wanted.contains_key(*key) && !unknown_group(&key.0))
-                .cloned()
-                .collect();
-            for key in gone {
-                let known = self.known.remove(&key).unwrap_or_default();
-                let _ = self
-                    .events
-                    .send(Event::Left(key.1, known.into_keys().collect()))
-                    .await;
-            }
+        // What the store still has of kinds that left while no agent was looking, or before this one could read them:
+        // a group that did not answer at first may be gone by the time discovery is whole again.
+        let gone: Vec<(String, String)> = self
+            .known
+            .keys()
+            .filter(|key| !wanted.contains_key(*key) && !unknown_group(&key.0))
+            .cloned()
+            .collect();
+        for key in gone {
+            let known = self.known.remove(&key).unwrap_or_default();
+            let _ = self
+                .events
+                .send(Event::Left(key.1, known.into_keys().collect()))
+                .await;
         }
 
         let fresh: Vec<_> = wanted

@@ -366,9 +366,11 @@ impl KindTask {
             return Ok(None);
         };
         let id = record.identity.point();
-        if self.known.remove(&id).is_some() {
+        if self.known.contains_key(&id) {
             self.settle().await?;
+            // Known until it is said: a kind may leave at any moment, and its objects with what is known of them.
             self.send(Change::Delete(id)).await?;
+            self.known.remove(&id);
         }
         Ok(Some(id))
     }
@@ -382,8 +384,8 @@ impl KindTask {
             .copied()
             .collect();
         for id in gone {
-            self.known.remove(&id);
             self.send(Change::Delete(id)).await?;
+            self.known.remove(&id);
         }
         // What a storm left behind is given back.
         if self.known.capacity() > 4 * self.known.len().max(64) {

@@ -358,6 +358,57 @@ fn number(name: &str, usual: u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kind_that_leaves_before_a_new_agent_could_read_it_leaves_no_ghosts() {
+    let mut world = World::new(1_000_000).await;
+    world.define().await;
+    world.put_thing("n0").await;
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(embedded::open(folder.path()).unwrap());
+    let options = Options {
+        batch_window: Duration::from_millis(20),
+        patience: Duration::from_millis(150),
+        heartbeat: Duration::from_millis(500),
+        rediscover: Duration::from_secs(1),
+        include: vec!["configmaps".into(), format!("things.{}", world.group)],
+        namespaces: vec![world.namespace.clone()],
+        ..Options::new("h")
+    };
+    let once = Options {
+        once: true,
+        ..options.clone()
+    };
+    let client = world.cluster.client();
+    agent::run(client, store.clone(), once, CancellationToken::new())
+        .await
+        .unwrap();
+    let stored = in_store(&*store, &world.namespace).await.unwrap();
+    assert!(stored.contains_key("Thing/n0"), "{stored:?}");
+
+    // The next agent finds a group that does not answer.
+    let faults = Arc::new(Faults::new(world.group.clone()));
+    faults.make_stale();
+    let client = faulty(world.cluster.client(), world.dice.clone(), faults.clone());
+    let stop = CancellationToken::new();
+    let mut task = tokio::spawn(agent::run(client, store.clone(), options, stop.clone()));
+    loop {
+        let states = store.clusters().await.unwrap();
+        if states
+            .iter()
+            .any(|state| state.heartbeat_seconds > 0 && state.undiscovered.contains(&world.group))
+        {
+            break;
+        }
+        assert!(!task.is_finished(), "{:?}", task.await);
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    world.define().await;
+    faults.off();
+    settle(&world, &*store, &mut task, 0).await;
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_claimed_to_be_complete_is_so_after_random_histories_with_faults() {
     let (first, seeds) = (
         number("PEQUOD_FLEET_FIRST_SEED", 0),

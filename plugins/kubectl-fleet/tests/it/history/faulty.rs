@@ -51,6 +51,11 @@ impl Faults {
         self.stale.store(dice.roll(4) == 0, Ordering::Relaxed);
     }
 
+    /// The group does not answer discovery.
+    pub(crate) fn make_stale(&self) {
+        self.stale.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn off(&self) {
         self.requests.store(false, Ordering::Relaxed);
         self.stale.store(false, Ordering::Relaxed);
