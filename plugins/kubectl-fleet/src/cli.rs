@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use pequod_cli::{CompletionArgs, KubectlArgs, OutputArgs};
+use pequod_cli::{CompletionArgs, HealthArgs, KubectlArgs, OutputArgs};
 
 use crate::meaning::remote::Protocol;
 
@@ -309,14 +309,9 @@ pub struct AgentArgs {
     /// What of it is read.
     #[command(flatten)]
     pub scope: ScopeArgs,
-    /// Address of /healthz, /readyz and /metrics
-    #[arg(
-        long,
-        env = "PEQUOD_HEALTH_ADDRESS",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:8081"
-    )]
-    pub health_address: SocketAddr,
+    /// Where its probes are.
+    #[command(flatten)]
+    pub health: HealthArgs,
     /// Namespace of the Lease by which one of several replicas reads the cluster; without it there is only one
     #[arg(long, env = "PEQUOD_LEASE_NAMESPACE", value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
@@ -502,14 +497,9 @@ pub struct ServeArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Address of /healthz, /readyz and /metrics
-    #[arg(
-        long,
-        env = "PEQUOD_HEALTH_ADDRESS",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:8081"
-    )]
-    pub health_address: SocketAddr,
+    /// Where its probes are.
+    #[command(flatten)]
+    pub health: HealthArgs,
     /// Certificate chain, in PEM; read again when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = clap::ValueHint::FilePath)]
     pub tls_cert: Option<PathBuf>,

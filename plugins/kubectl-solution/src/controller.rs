@@ -41,10 +41,10 @@ pub async fn run(kubectl: &KubectlArgs, args: ControllerArgs) -> Result<Exit, Fa
     let metrics = work::Metrics::register(&mut registry);
     let health = Health::new();
     let check = health.check("api-server");
-    let listener = TcpListener::bind(args.replica.health_address)
+    let listener = TcpListener::bind(args.replica.health.health_address)
         .await
         .map_err(|error| {
-            let what = format!("cannot listen on {}", args.replica.health_address);
+            let what = format!("cannot listen on {}", args.replica.health.health_address);
             Failure::input(Diagnostic::error(Code("controller/listen"), what).caused_by(&error))
         })?;
     let operations = pequod_server::operations(health, registry);

@@ -380,8 +380,8 @@ pub(crate) fn scan(inventory: &Inventory, arguments: &ScanArgs) -> Result<Report
     let (mut report, ledger) = judged(inventory, &rules, &store)?;
     if report.complete && !report.guarded {
         store.save(&ledger)?;
-        forecasts::remember(&store, inventory, rules.now)?;
-        let filling = forecasts::filling(&store, inventory, rules.now)?;
+        let history = forecasts::remember(&store, inventory, rules.now)?;
+        let filling = forecasts::filling(&history, inventory, rules.now)?;
         report.findings.extend(filling);
     }
     Ok(report)

@@ -40,11 +40,11 @@ pub async fn run(kubectl: &KubectlArgs, args: ControllerArgs) -> Result<Exit, Fa
     let metrics = metrics::Metrics::register(&mut registry);
     let health = Health::new();
     let working = health.check("controllers");
-    let listener = TcpListener::bind(args.replica.health_address)
+    let listener = TcpListener::bind(args.replica.health.health_address)
         .await
         .map_err(|error| {
             cannot(
-                &format!("listen on {}", args.replica.health_address),
+                &format!("listen on {}", args.replica.health.health_address),
                 &error,
             )
         })?;

@@ -56,6 +56,6 @@ pub use kubectl::KubectlArgs;
 pub use pequod_diag::Exit;
 pub use printer::{Paint, Printer};
 pub use progress::Progress;
-pub use replica::ReplicaArgs;
+pub use replica::{HealthArgs, ReplicaArgs};
 pub use run::run;
 pub use table::{Table, age};

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-/// The flags of one of several replicas of a controller.
+/// Where probes and metrics are.
 #[derive(Debug, Clone, Args)]
-pub struct ReplicaArgs {
+pub struct HealthArgs {
     /// Address of /healthz, /readyz and /metrics
     #[arg(
         long,
@@ -15,6 +15,14 @@ pub struct ReplicaArgs {
         default_value = "127.0.0.1:8081"
     )]
     pub health_address: SocketAddr,
+}
+
+/// The flags of one of several replicas of a controller.
+#[derive(Debug, Clone, Args)]
+pub struct ReplicaArgs {
+    /// Where its probes are.
+    #[command(flatten)]
+    pub health: HealthArgs,
     /// Namespace of the Lease by which one of several replicas works, and of what they share
     #[arg(
         long,

@@ -62,6 +62,22 @@ fn builtin(package: &'static str, function: &'static Function) -> Builtin {
     }
 }
 
+/// The elements of a function's first argument, if it is a list.
+///
+/// # Errors
+///
+/// What ends the whole evaluation.
+pub(crate) fn elements(call: &mut Call<'_, '_>) -> Run<Option<Vec<Value>>> {
+    Ok(match call.view(call.arg(0))? {
+        Some(View::List { elements, .. }) => Some(elements),
+        Some(_) => {
+            call.fail("the argument is no list");
+            None
+        }
+        None => None,
+    })
+}
+
 const fn kind_of(param: Param) -> Kind {
     match param {
         Param::Int => Kind::INT,

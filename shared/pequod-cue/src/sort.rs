@@ -1,7 +1,9 @@
 //! `list.Sort` and `list.IsSorted`: the functions of packages that need the evaluator, since their
 //! comparators are CUE.
 
-use pequod_cue_eval::{Builtin, Call, Kind, Run, Value, View};
+use pequod_cue_eval::{Builtin, Call, Kind, Run, Value};
+
+use crate::library::elements;
 
 /// The functions, by name, of the package `list`.
 pub(crate) fn functions() -> [Builtin; 3] {
@@ -19,17 +21,6 @@ pub(crate) fn functions() -> [Builtin; 3] {
         sorting("SortStable", Kind::LIST, &sort),
         sorting("IsSorted", Kind::BOOL, &is_sorted),
     ]
-}
-
-fn elements(call: &mut Call<'_, '_>) -> Run<Option<Vec<Value>>> {
-    Ok(match call.view(call.arg(0))? {
-        Some(View::List { elements, .. }) => Some(elements),
-        Some(_) => {
-            call.fail("the argument is no list");
-            None
-        }
-        None => None,
-    })
 }
 
 fn sort(call: &mut Call<'_, '_>) -> Run<Option<Value>> {

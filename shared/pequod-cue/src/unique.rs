@@ -2,6 +2,8 @@
 
 use pequod_cue_eval::{Builtin, Call, Kind, Run, Value, View};
 
+use crate::library::elements;
+
 /// The functions, by name, of the package `list`.
 pub(crate) fn functions() -> [Builtin; 2] {
     let comparing = |name, params, run| Builtin {
@@ -17,17 +19,6 @@ pub(crate) fn functions() -> [Builtin; 2] {
         comparing("UniqueItems", &[Kind::LIST], &unique_items),
         comparing("Contains", &[Kind::LIST, Kind::TOP], &contains),
     ]
-}
-
-fn elements(call: &mut Call<'_, '_>) -> Run<Option<Vec<Value>>> {
-    Ok(match call.view(call.arg(0))? {
-        Some(View::List { elements, .. }) => Some(elements),
-        Some(_) => {
-            call.fail("the argument is no list");
-            None
-        }
-        None => None,
-    })
 }
 
 /// Says no for good at the first pair that nothing can tell apart any more; a pair that is only equal so

@@ -205,6 +205,28 @@ fn fleet_test(name: &str, environment: &[(&str, String)]) -> Result<Vec<Figure>>
     })
 }
 
+/// What a program of a package measures, in a release build, in a line `figures: name=value …`.
+pub(crate) fn measured(package: &str, which: &[&str], arguments: &[String]) -> Result<Vec<Figure>> {
+    let output = released(package, which)
+        .args(arguments)
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(Error::while_doing("could not run cargo"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    Ok(figures(&text))
+}
+
+/// A program of a package, built for release before it runs; arguments may follow.
+pub(crate) fn released(package: &str, which: &[&str]) -> Command {
+    let mut command = cargo();
+    command
+        .args(["run", "--quiet", "--release", "--package", package])
+        .args(which)
+        .arg("--");
+    command
+}
+
 /// The numbers of a line `figures: name=value …`.
 pub(crate) fn figures(text: &str) -> Vec<Figure> {
     let figures = text

@@ -66,7 +66,8 @@ pub(super) async fn serve(
         ..Limits::default()
     };
     let router = http.count(limited(hub.router(), limits));
-    let probes = operations::serve(args.health_address, health, registry, stop.clone()).await?;
+    let probes =
+        operations::serve(args.health.health_address, health, registry, stop.clone()).await?;
     let watched = {
         let (store, stop) = (opened.store.clone(), stop.clone());
         tokio::spawn(async move {

@@ -219,7 +219,8 @@ pub(super) async fn agent(
     let stop = shutdown()?;
     let health = Health::new();
     let check = health.check("store");
-    let probes = operations::serve(args.health_address, health, registry, stop.clone()).await?;
+    let probes =
+        operations::serve(args.health.health_address, health, registry, stop.clone()).await?;
     // A store that is not there yet is waited for: an agent may well start before it.
     let opened = loop {
         match open(store).await {

@@ -27,23 +27,27 @@ fn failed(error: &rusqlite::Error) -> Failure {
     )
 }
 
-/// Adds a scan to the history.
-pub(super) fn remember(store: &Store, inventory: &Inventory, now: Seconds) -> Result<(), Failure> {
+/// Adds a scan to the history, and opens it.
+pub(super) fn remember(
+    store: &Store,
+    inventory: &Inventory,
+    now: Seconds,
+) -> Result<History, Failure> {
     let mut history = History::open(&store.history()).map_err(|error| failed(&error))?;
     history
         .add(&samples(inventory, now))
-        .map_err(|error| failed(&error))
+        .map_err(|error| failed(&error))?;
+    Ok(history)
 }
 
 /// Pools that are likely to be 90 % full within [`SOON`], at the early end of the band. An error once it is 100 %.
 ///
 /// A history of less than a day says nothing about days.
 pub(super) fn filling(
-    store: &Store,
+    history: &History,
     inventory: &Inventory,
     now: Seconds,
 ) -> Result<Vec<Finding>, Failure> {
-    let history = History::open(&store.history()).map_err(|error| failed(&error))?;
     let mut findings = Vec::new();
     for nas in &inventory.appliances {
         for pool in &nas.pools {
@@ -146,8 +150,7 @@ pub(super) fn show(
     let store = Store::of(inventory, arguments.state_dir.as_deref())?;
     let now = jiff::Timestamp::now().as_second();
     store.prepare()?;
-    remember(&store, inventory, now)?;
-    let history = History::open(&store.history()).map_err(|error| failed(&error))?;
+    let history = remember(&store, inventory, now)?;
     let mut rows = Vec::new();
     for series in history.series().map_err(|error| failed(&error))? {
         if series.starts_with("volume ") && !wanted.volumes {
@@ -254,7 +257,7 @@ mod tests {
             };
             history.add(&[sample]).unwrap();
         }
-        filling(&store, &inventory, NOW).unwrap()
+        filling(&history, &inventory, NOW).unwrap()
     }
 
     #[test]

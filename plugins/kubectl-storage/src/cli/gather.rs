@@ -108,14 +108,7 @@ impl Sessions {
     /// Says something on every connection, so that none is cut for silence. One that was cut all
     /// the same is made again by the next call.
     pub(crate) async fn ping(&self) {
-        let clients: Vec<Arc<Client>> = {
-            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            known
-                .values()
-                .map(|(_, client)| Arc::clone(client))
-                .collect()
-        };
-        for client in clients {
+        for client in self.clients() {
             if let Err(error) = client.call("core.ping", &[]).await {
                 tracing::debug!(%error, "an appliance did not answer a ping");
             }
@@ -136,18 +129,19 @@ impl Sessions {
     /// Waits until any of them tells of something, for ever if none does. May be dropped at any
     /// time; until it is, nothing else goes over these connections.
     pub(crate) async fn hints(&self) -> Hints {
-        let clients: Vec<Arc<Client>> = {
-            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            known
-                .values()
-                .map(|(_, client)| Arc::clone(client))
-                .collect()
-        };
+        let clients = self.clients();
         if clients.is_empty() {
             return std::future::pending().await;
         }
         let waiting = clients.iter().map(|client| Box::pin(client.hints()));
         futures::future::select_all(waiting).await.0
+    }
+
+    /// Every connection that was made.
+    fn clients(&self) -> Vec<Arc<Client>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let clients = known.values().map(|(_, client)| Arc::clone(client));
+        clients.collect()
     }
 
     /// The connection that was made.
@@ -158,13 +152,11 @@ impl Sessions {
 }
 
 /// Parents of volumes and of detached snapshots, by appliance.
-pub(crate) fn parents(inventory: &Inventory) -> BTreeMap<Text, Vec<Text>> {
+pub(crate) fn parents<'a>(
+    clusters: impl IntoIterator<Item = &'a Cluster>,
+) -> BTreeMap<Text, Vec<Text>> {
     let mut parents: BTreeMap<Text, Vec<Text>> = BTreeMap::new();
-    for instance in inventory
-        .clusters
-        .iter()
-        .flat_map(|cluster| &cluster.instances)
-    {
+    for instance in clusters.into_iter().flat_map(|cluster| &cluster.instances) {
         let list = parents.entry(Text::clone(&instance.nas)).or_default();
         list.push(Text::clone(&instance.parent));
         list.extend(instance.snapshot_parent.clone());
@@ -206,14 +198,7 @@ pub(crate) async fn inventory(
     let mut every: Vec<&mut read::Reading> =
         readings.iter_mut().map(|(_, reading)| reading).collect();
     let logins = read::appliances(&mut every);
-    let mut parents: BTreeMap<Text, Vec<Text>> = BTreeMap::new();
-    for (_, reading) in &readings {
-        for instance in &reading.cluster.instances {
-            let list = parents.entry(Text::clone(&instance.nas)).or_default();
-            list.push(Text::clone(&instance.parent));
-            list.extend(instance.snapshot_parent.clone());
-        }
-    }
+    let mut parents = parents(readings.iter().map(|(_, reading)| &reading.cluster));
     let mut inventory = Inventory::default();
     for (host, login) in &logins {
         let name = Text::from(host.as_str());

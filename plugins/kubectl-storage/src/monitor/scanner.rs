@@ -188,7 +188,7 @@ async fn once(
 
 /// New snapshots since the newest known transaction group.
 async fn fresh_snapshots(hub: &Hub, inventory: &mut Inventory, sessions: &gather::Sessions) {
-    let parents = gather::parents(inventory);
+    let parents = gather::parents(&inventory.clusters);
     let mut changed = false;
     for nas in &mut inventory.appliances {
         let Some(client) = sessions.known(&nas.name) else {

@@ -1,10 +1,9 @@
 //! `kubectl storage` at 10,000 volumes and 50,000 snapshots, for each release of TrueNAS: time and memory of a scan
 //! against the same answers parsed into nothing, the history, and the monitor's API.
 
-use std::process::Command;
+use pequod_testkit::{Error, Result};
 
-use pequod_testkit::{Error, Result, workspace_root};
-
+use crate::conformance::released;
 use crate::suites::Figure;
 
 /// Figures that are gated, and in which unit they are told.
@@ -22,22 +21,11 @@ pub(super) fn run(arguments: &[String]) -> Result<Vec<Figure>> {
     let plugin = super::release("kubectl-storage")?;
     let volumes = arguments.first().map_or("10000", String::as_str);
     let snapshots = arguments.get(1).map_or("5", String::as_str);
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "run",
-            "--release",
-            "--quiet",
-            "--package",
-            "storage-conformance",
-            "--example",
-            "bench",
-            "--",
-            "all",
-        ])
+    let output = released("storage-conformance", &["--example", "bench"])
+        .arg("all")
         .arg(simulator)
         .arg(plugin)
         .args([volumes, snapshots])
-        .current_dir(workspace_root())
         .stderr(std::process::Stdio::inherit())
         .output()
         .map_err(Error::while_doing("could not run cargo"))?;

@@ -1,23 +1,12 @@
 //! How long an answer takes inside the webhook, with 1 and with 100 policies of which every tenth matches.
 
-use std::process::Command;
+use pequod_testkit::{Error, Result};
 
-use pequod_testkit::{Error, Result, workspace_root};
-
+use crate::conformance::released;
 use crate::suites::Figure;
 
 pub(super) fn run(_: &[String]) -> Result<Vec<Figure>> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "run",
-            "--release",
-            "--quiet",
-            "--package",
-            "pequod-webhook",
-            "--example",
-            "latency",
-        ])
-        .current_dir(workspace_root())
+    let output = released("pequod-webhook", &["--example", "latency"])
         .output()
         .map_err(Error::while_doing("could not run cargo"))?;
     if !output.status.success() {

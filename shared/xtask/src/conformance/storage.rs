@@ -1,9 +1,9 @@
 //! What of `kubectl storage` is compared with something else: worlds in which the truth is known, a client that is made
 //! from the API's document, and the driver itself.
 
-use pequod_testkit::{Error, Result, workspace_root};
+use pequod_testkit::{Result, workspace_root};
 
-use super::{cargo, figures, python_packages};
+use super::{measured, python_packages};
 use crate::suites::Figure;
 
 /// Arguments: worlds of 500 volumes, of 10,000, histories of clean-up, drivers at work.
@@ -33,19 +33,7 @@ pub(super) fn driver(arguments: &[String]) -> Result<Vec<Figure>> {
     program(&["--example", "driver"], &[folder])
 }
 
-/// A program of `storage-conformance` measures; one of its lines is `figures: name=value …`.
+/// A program of `storage-conformance` measures.
 fn program(which: &[&str], arguments: &[String]) -> Result<Vec<Figure>> {
-    let output = cargo()
-        .args(["run", "--quiet", "--release"])
-        .args(["--package", "storage-conformance"])
-        .args(which)
-        .arg("--")
-        .args(arguments)
-        .current_dir(workspace_root())
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(Error::while_doing("could not run cargo"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    print!("{text}");
-    Ok(figures(&text))
+    measured("storage-conformance", which, arguments)
 }
