@@ -127,6 +127,11 @@ pub fn is_system(name: &str) -> bool {
     path::is_system(name)
 }
 
+/// Data as compact JSON.
+pub fn json_text(datum: &Datum) -> Result<String> {
+    json::encode(datum)
+}
+
 /// JSON as data.
 pub fn json_data(text: &[u8]) -> Result<Datum> {
     json::decode(text)

@@ -12,6 +12,7 @@
 mod evaluation;
 mod inputs;
 mod library;
+mod openapi;
 mod package;
 mod path;
 mod sort;

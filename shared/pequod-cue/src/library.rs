@@ -29,6 +29,10 @@ fn table() -> &'static Table {
         for function in crate::unique::functions() {
             table.insert(("list", function.name), function);
         }
+        table.insert(
+            ("encoding/openapi", "MarshalSchema"),
+            crate::openapi::function(),
+        );
         for (package, function) in crate::validate::functions() {
             table.insert((package, function.name), function);
         }
@@ -115,6 +119,9 @@ impl Library for Std {
         {
             return Some(Member::Function(builtin));
         }
+        if (path, name) == ("encoding/openapi", "#Config") {
+            return Some(Member::Constant(crate::openapi::CONFIG));
+        }
         if let Some(constant) = pequod_cue_std::constants(path)
             .iter()
             .find(|constant| constant.name == name)
@@ -129,7 +136,8 @@ impl Library for Std {
 
     fn package(&self, path: &str) -> Option<bool> {
         PACKAGES.contains(&path).then(|| {
-            !pequod_cue_std::functions(path).is_empty()
+            path == "encoding/openapi"
+                || !pequod_cue_std::functions(path).is_empty()
                 || !pequod_cue_std::constants(path).is_empty()
         })
     }
@@ -200,7 +208,7 @@ fn unknown_system(function: &Function, call: &Call<'_, '_>) -> Option<String> {
 }
 
 /// A value that must be data to its leaves.
-fn complete(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
+pub(crate) fn complete(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
     let Some(view) = call.view(value)? else {
         return Ok(None);
     };
@@ -270,7 +278,7 @@ fn items(
     Ok(Some(Datum::List(list)))
 }
 
-fn scalar_datum(view: View) -> Datum {
+pub(crate) fn scalar_datum(view: View) -> Datum {
     match view {
         View::Bool(value) => Datum::Bool(value),
         View::Int(value) => Datum::Int(value),
