@@ -8,6 +8,7 @@
 
 pub mod discovery;
 mod kind;
+mod lag;
 mod raw;
 mod rights;
 mod spool;
@@ -247,12 +248,14 @@ pub async fn run(
     let stop = shutdown.child_token();
     // Whoever drops this agent takes its watches with it.
     let _ends = stop.clone().drop_guard();
-    let writer = writer::Writer::new(store.clone(), state, &options).map_err(|error| {
-        AgentError::Broken {
-            cluster: cluster.clone(),
-            why: format!("changes cannot wait on disk: {error}"),
-        }
-    })?;
+    let lag = lag::Lag::default();
+    let writer =
+        writer::Writer::new(store.clone(), state, lag.clone(), &options).map_err(|error| {
+            AgentError::Broken {
+                cluster: cluster.clone(),
+                why: format!("changes cannot wait on disk: {error}"),
+            }
+        })?;
     let listening = tokio::spawn(listen(
         client.clone(),
         options.heartbeat,
@@ -273,6 +276,7 @@ pub async fn run(
         events,
         known,
         rediscover: Arc::default(),
+        lag,
         listing: Arc::new(Semaphore::new(8)),
         tasks: BTreeMap::new(),
         running: JoinSet::new(),
@@ -429,6 +433,7 @@ struct Keeper {
     /// What the store has of kinds that no task reads: their tasks have the rest.
     known: BTreeMap<(String, String), Known>,
     rediscover: Arc<Rediscover>,
+    lag: lag::Lag,
     listing: Arc<Semaphore>,
     tasks: BTreeMap<(String, String), (Served, CancellationToken)>,
     running: JoinSet<((String, String), Known)>,
@@ -593,6 +598,7 @@ impl Keeper {
                     events: self.events.clone(),
                     listing: self.listing.clone(),
                     rediscover: self.rediscover.clone(),
+                    watched: lag::Watched::new(self.lag.clone()),
                 };
                 self.tasks.insert(key.clone(), (served, token.clone()));
                 let key = key.clone();

@@ -21,6 +21,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::lag::Watched;
 use super::raw::{self, RawError, TABLE};
 use super::{Known, Options, now};
 use crate::freshness::Phase;
@@ -58,6 +59,7 @@ pub(super) struct KindTask {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) listing: Arc<Semaphore>,
     pub(super) rediscover: Arc<Rediscover>,
+    pub(super) watched: Watched,
 }
 
 /// Asks for a discovery, and says what for.
@@ -299,6 +301,7 @@ impl KindTask {
             for (object, cells) in rows {
                 match what {
                     "ADDED" | "MODIFIED" => {
+                        self.watched.saw(object, now());
                         self.present(object, observe::columns(&columns, cells), None)
                             .await?;
                     }

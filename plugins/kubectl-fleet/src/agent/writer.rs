@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::kind::Event;
+use super::lag::Lag;
 use super::spool::Spool;
 use super::{AgentError, Options, Summary, listing, now};
 use crate::freshness::{ClusterState, KindState, Phase, UNSETTLED};
@@ -24,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::store::{Change, Store, StoreError};
 
 /// What a watch may lag behind the API server's own answer to a write: nothing younger is claimed to be known. It covers
-/// the moment between two watches.
+/// the moment between two watches. Where watches were seen to lag by more, twice as much is added.
 const WATCH_LAG_SECONDS: i64 = 2;
 
 /// What could be said at a moment, if everything seen until then were written.
@@ -51,6 +52,7 @@ pub(super) struct Writer {
     settled: u64,
     /// When the API server was last asked something that it answered.
     heard: i64,
+    lag: Lag,
     pending: FxHashMap<Uuid, Change>,
     spool: Spool,
     /// Changes of the flush under way that are not written yet.
@@ -76,11 +78,13 @@ impl Writer {
     pub(super) fn new(
         store: Arc<dyn Store>,
         state: ClusterState,
+        lag: Lag,
         options: &Options,
     ) -> std::io::Result<Self> {
         Ok(Self {
             store,
             heard: state.heartbeat_at,
+            lag,
             state,
             safe: Snapshot::default(),
             kinds: BTreeMap::new(),
@@ -197,7 +201,7 @@ impl Writer {
 
     fn snapshot(&self) -> Snapshot {
         Snapshot {
-            moment: now().min(self.heard) - WATCH_LAG_SECONDS,
+            moment: now().min(self.heard) - WATCH_LAG_SECONDS - 2 * self.lag.lately(now()),
             kinds: self.kinds.clone(),
             undiscovered: self.unknown(),
             discovered: self.discovered,

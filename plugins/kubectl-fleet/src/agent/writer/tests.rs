@@ -119,7 +119,7 @@ async fn nothing_is_claimed_between_the_batches_of_a_flush() {
         ..ClusterState::default()
     };
     let store = Arc::new(PointStore::new(slow.clone()));
-    let writer = Writer::new(store, state, &options).unwrap();
+    let writer = Writer::new(store, state, Lag::default(), &options).unwrap();
     let summary = writer.write(received, CancellationToken::new()).await;
     assert!(summary.unwrap().state.complete_at > 0);
     for (state, objects) in slow.told.lock().unwrap().iter() {
