@@ -10,6 +10,10 @@
 //! * `class`: what stands in brackets and after `\p`;
 //! * [`Error`]: Go's texts, since CUE shows them to people.
 //!
+//! Most expressions of a schema see a few short texts. An automaton that is fast on long ones takes longer to build than
+//! those take to search, so it is built only when a good deal of text has come; the engine before it needs no more than
+//! the program of states. Both give the same answers.
+//!
 //! Differences that are known: the Unicode tables are those of `regex-syntax`, which may be a version apart from
 //! those of a given Go release.
 //!
@@ -35,7 +39,8 @@ pub use error::{Error, ErrorKind};
 pub use quote::quote_meta;
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use regex_automata::Input;
 use regex_automata::meta;
@@ -43,12 +48,24 @@ use regex_automata::meta;
 /// The most memory that a compiled program may take, in bytes.
 const PROGRAM_SIZE_LIMIT: usize = 16 << 20;
 
+/// After how many bytes of text the automaton is built. A text counts for some bytes by itself, as a search does.
+const MUCH_TEXT: usize = 4096;
+const A_SEARCH: usize = 16;
+
 /// A compiled regular expression. Cheap to clone, and safe to share between threads.
 #[derive(Debug, Clone)]
 pub struct Regex {
     source: Arc<str>,
     names: Arc<[Option<String>]>,
     engine: meta::Regex,
+    automaton: Arc<Automaton>,
+}
+
+/// The engine for much text.
+#[derive(Debug, Default)]
+struct Automaton {
+    searched: AtomicUsize,
+    engine: OnceLock<meta::Regex>,
 }
 
 /// Where the groups of one match lie, group 0 being the whole; `None` for a group that took no part.
@@ -61,14 +78,42 @@ impl Regex {
     /// [`ErrorKind`] lists what can be wrong with one; the messages are Go's.
     pub fn new(source: &str) -> Result<Self, Error> {
         let (hir, names) = parse::parse(source)?;
+        let simple = config()
+            .auto_prefilter(false)
+            .onepass(false)
+            .hybrid(false)
+            .dfa(false);
         let engine = meta::Builder::new()
-            .configure(meta::Config::new().nfa_size_limit(Some(PROGRAM_SIZE_LIMIT)))
+            .configure(simple)
             .build_from_hir(&hir)
             .map_err(|_| Error::new(ErrorKind::TooLarge, source))?;
         Ok(Self {
             source: source.into(),
             names: names.into(),
             engine,
+            automaton: Arc::default(),
+        })
+    }
+
+    /// The engine to search a text with.
+    fn engine(&self, text: &str) -> &meta::Regex {
+        let automaton = &*self.automaton;
+        if let Some(engine) = automaton.engine.get() {
+            return engine;
+        }
+        let bytes = text.len().saturating_add(A_SEARCH);
+        let searched = automaton.searched.fetch_add(bytes, Ordering::Relaxed);
+        if searched.saturating_add(bytes) <= MUCH_TEXT {
+            return &self.engine;
+        }
+        automaton.engine.get_or_init(|| {
+            let hir = parse::parse(&self.source).ok().map(|(hir, _)| hir);
+            let built = hir.and_then(|hir| {
+                let mut builder = meta::Builder::new();
+                builder.configure(config()).build_from_hir(&hir).ok()
+            });
+            // An automaton that is too large is done without.
+            built.unwrap_or_else(|| self.engine.clone())
         })
     }
 
@@ -79,29 +124,30 @@ impl Regex {
 
     /// Whether it matches anywhere in a text.
     pub fn is_match(&self, text: &str) -> bool {
-        self.engine.is_match(text)
+        self.engine(text).is_match(text)
     }
 
     /// Where it matches first.
     pub fn find(&self, text: &str) -> Option<Range<usize>> {
-        self.engine.find(text).map(|found| found.range())
+        self.engine(text).find(text).map(|found| found.range())
     }
 
     /// Where it matches, from left to right and not overlapping; an empty match does not touch the match before it.
     pub fn find_all<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
-        self.engine.find_iter(text).map(|found| found.range())
+        self.engine(text).find_iter(text).map(|found| found.range())
     }
 
     /// The groups of the first match.
     pub fn captures(&self, text: &str) -> Option<Groups> {
-        let mut captures = self.engine.create_captures();
-        self.engine.captures(Input::new(text), &mut captures);
+        let engine = self.engine(text);
+        let mut captures = engine.create_captures();
+        engine.captures(Input::new(text), &mut captures);
         captures.is_match().then(|| groups(&captures))
     }
 
     /// The groups of every match.
     pub fn captures_all<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Groups> + 't {
-        self.engine
+        self.engine(text)
             .captures_iter(text)
             .map(|captures| groups(&captures))
     }
@@ -110,6 +156,10 @@ impl Regex {
     pub fn group_names(&self) -> impl Iterator<Item = Option<&str>> {
         self.names.iter().map(Option::as_deref)
     }
+}
+
+fn config() -> meta::Config {
+    meta::Config::new().nfa_size_limit(Some(PROGRAM_SIZE_LIMIT))
 }
 
 /// Two expressions are equal when their texts are.

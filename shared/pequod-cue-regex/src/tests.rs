@@ -25,6 +25,20 @@ fn unescape(text: &str) -> String {
     plain
 }
 
+/// The groups of the first match, of both engines.
+fn searched_twice(regex: &Regex, text: &str) -> Option<super::Groups> {
+    let groups = regex.captures(text);
+    regex.is_match(&"x".repeat(super::MUCH_TEXT));
+    assert_eq!(
+        regex.captures(text),
+        groups,
+        "after much text: {}",
+        regex.as_str()
+    );
+    assert!(regex.automaton.engine.get().is_some());
+    groups
+}
+
 #[test]
 fn agrees_with_go_on_every_case() {
     let mut wrong = Vec::new();
@@ -39,7 +53,7 @@ fn agrees_with_go_on_every_case() {
         let ours = match Regex::new(&expression) {
             Err(error) => format!("reject {error}"),
             Ok(_) if columns[0] == "reject" => "accept".to_owned(),
-            Ok(regex) => match regex.captures(&unescape(columns[2])) {
+            Ok(regex) => match searched_twice(&regex, &unescape(columns[2])) {
                 None => "accept none".to_owned(),
                 Some(groups) => {
                     let spans: Vec<String> = groups

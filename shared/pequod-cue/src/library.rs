@@ -3,7 +3,6 @@
 //! The functions of `pequod-cue-std` know data only. Here arguments become data by the rule of each
 //! parameter, and results values again. What is no plain data travels through as a number.
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use pequod_cue_eval::{Builtin, Call, Kind, Library, Member, Run, Value, View};
@@ -12,31 +11,30 @@ use pequod_cue_std::{Args, Datum, FaultKind, Function, PACKAGES, Param, Shape};
 /// The packages of `pequod-cue-std`.
 pub(crate) struct Std;
 
-type Table = BTreeMap<(&'static str, &'static str), Builtin>;
-
-fn table() -> &'static Table {
-    static TABLE: OnceLock<Table> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        let mut table = Table::new();
-        for package in PACKAGES {
-            for function in pequod_cue_std::functions(package) {
-                table.insert((package, function.name), builtin(package, function));
-            }
+/// The functions of a package, made when somebody first asks for one of them.
+fn members(package: &str) -> &'static [Builtin] {
+    static MADE: [OnceLock<Vec<Builtin>>; PACKAGES.len()] =
+        [const { OnceLock::new() }; PACKAGES.len()];
+    let Some(at) = PACKAGES.iter().position(|known| *known == package) else {
+        return &[];
+    };
+    MADE[at].get_or_init(|| {
+        let package = PACKAGES[at];
+        // What needs the evaluator comes first: it stands before what the tables have of that name.
+        let mut members: Vec<Builtin> = crate::validate::functions()
+            .into_iter()
+            .filter_map(|(of, function)| (of == package).then_some(function))
+            .collect();
+        if package == "list" {
+            members.extend(crate::unique::functions());
+            members.extend(crate::sort::functions());
         }
-        for function in crate::sort::functions() {
-            table.insert(("list", function.name), function);
+        if package == "encoding/openapi" {
+            members.push(crate::openapi::function());
         }
-        for function in crate::unique::functions() {
-            table.insert(("list", function.name), function);
-        }
-        table.insert(
-            ("encoding/openapi", "MarshalSchema"),
-            crate::openapi::function(),
-        );
-        for (package, function) in crate::validate::functions() {
-            table.insert((package, function.name), function);
-        }
-        table
+        let plain = pequod_cue_std::functions(package).iter();
+        members.extend(plain.map(|function| builtin(package, function)));
+        members
     })
 }
 
@@ -113,10 +111,7 @@ fn kind_named(name: &str) -> Kind {
 
 impl Library for Std {
     fn member(&self, path: &str, name: &str) -> Option<Member> {
-        if let Some((_, builtin)) = table()
-            .iter()
-            .find(|((package, function), _)| *package == path && *function == name)
-        {
+        if let Some(builtin) = members(path).iter().find(|member| member.name == name) {
             return Some(Member::Function(builtin));
         }
         if (path, name) == ("encoding/openapi", "#Config") {
