@@ -4,7 +4,7 @@
 //! but the end of the whole evaluation. Counting, not measuring, keeps the point of the end the
 //! same on every machine.
 
-use pequod_cue_syntax::Pos;
+use pequod_cue_syntax::{Pos, Recursive, Stack};
 
 use crate::session::{Run, Session, Stop};
 
@@ -67,10 +67,17 @@ pub(crate) struct Meter {
     pub(crate) work: Work,
     pub(crate) depth: u32,
     bytes: u64,
+    stack: Stack,
+}
+
+impl Recursive for Session<'_> {
+    fn stack(&mut self) -> &mut Stack {
+        &mut self.meter.stack
+    }
 }
 
 impl Meter {
-    pub(crate) const fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
             work: Work {
@@ -81,6 +88,7 @@ impl Meter {
             },
             depth: 0,
             bytes: 0,
+            stack: Stack::default(),
         }
     }
 
@@ -120,7 +128,10 @@ impl Session<'_> {
             self.meter.depth -= 1;
             return self.limit("depth");
         }
-        let result = stacker::maybe_grow(256 * 1024, 4 * 1024 * 1024, || run(self));
+        if self.meter.depth == 1 {
+            self.begin();
+        }
+        let result = self.with_stack(run);
         self.meter.depth -= 1;
         result
     }

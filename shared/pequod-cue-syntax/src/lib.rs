@@ -17,6 +17,7 @@ mod parse;
 mod position;
 mod print;
 mod scan;
+mod stack;
 mod token;
 
 pub use attribute::Argument;
@@ -28,6 +29,7 @@ pub use names::for_each_name;
 pub use parse::{parse_expr, parse_expr_with, parse_file};
 pub use position::{FileId, Pos, Source, Span};
 pub use print::{print_decl, print_expr, print_file};
+pub use stack::{Recursive, Stack};
 
 /// How many operators of one precedence may follow each other: `a | b | c …`.
 pub const MAX_CHAIN: usize = 10_000;

@@ -22,6 +22,7 @@ use crate::error::{SyntaxError, diagnostics};
 use crate::literal::unquote;
 use crate::position::{FileId, Source, Span};
 use crate::scan::Scanner;
+use crate::stack::{Recursive, Stack};
 use crate::token::{Kind, Token};
 use crate::{Experiments, MAX_DEPTH};
 
@@ -93,6 +94,7 @@ fn parse<T>(
         return Err(diagnostics(&source, vec![error]));
     }
     let mut parser = Parser::new(&source);
+    parser.begin();
     let result = parser
         .advance()
         .and_then(|()| production(&mut parser, Arc::clone(&source)));
@@ -118,6 +120,13 @@ struct Parser<'a> {
     experiments: Experiments,
     names: FxHashMap<&'a str, Name>,
     errors: Vec<SyntaxError>,
+    stack: Stack,
+}
+
+impl Recursive for Parser<'_> {
+    fn stack(&mut self) -> &mut Stack {
+        &mut self.stack
+    }
 }
 
 impl<'a> Parser<'a> {
@@ -139,6 +148,7 @@ impl<'a> Parser<'a> {
             experiments: Experiments::default(),
             names: FxHashMap::default(),
             errors: Vec::new(),
+            stack: Stack::default(),
         }
     }
 
@@ -253,14 +263,20 @@ impl<'a> Parser<'a> {
         self.errors.push(SyntaxError::new(offset, message));
     }
 
-    /// Runs a production one level deeper.
-    fn nested<T>(&mut self, production: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+    /// Whether something may stand one level deeper.
+    fn check_depth(&self) -> Parsed<()> {
         if self.depth >= MAX_DEPTH {
             let message = format!("expression exceeds maximum nesting depth of {MAX_DEPTH}");
             return Err(self.error_here(message));
         }
+        Ok(())
+    }
+
+    /// Runs a production one level deeper.
+    fn nested<T>(&mut self, production: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        self.check_depth()?;
         self.depth += 1;
-        let result = stacker::maybe_grow(64 << 10, 1 << 20, || production(self));
+        let result = self.with_stack(production);
         self.depth -= 1;
         result
     }

@@ -128,13 +128,18 @@ impl<'a> Scanner<'a> {
                 return Ok(newline);
             }
             let start = self.at;
+            if let Some(kind) = self.peek_byte(0).and_then(whole_word) {
+                self.at += 1;
+                self.comma_due = self.insert_commas && kind.ends_line();
+                return Ok(token(kind, start, self.at));
+            }
             let Some(c) = self.peek() else {
                 if std::mem::take(&mut self.comma_due) {
                     return Ok(token(Kind::Newline, start, start));
                 }
                 return Ok(token(Kind::Eof, start, start));
             };
-            if self.text[start..].starts_with("//") {
+            if c == '/' && self.peek_byte(1) == Some(b'/') {
                 if std::mem::take(&mut self.comma_due) {
                     return Ok(token(Kind::Newline, start, start));
                 }
@@ -252,6 +257,9 @@ impl<'a> Scanner<'a> {
     }
 
     fn identifier_parts(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
+        self.at += rest.iter().take_while(|byte| plain(byte)).count();
         while let Some(c) = self.peek().filter(|&c| is_identifier_part(c)) {
             self.at += c.len_utf8();
         }
@@ -314,20 +322,6 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         self.bump()?;
         let kind = match c {
-            ':' => Kind::Colon,
-            ';' => Kind::Semicolon,
-            '?' => Kind::Option,
-            '~' => Kind::Tilde,
-            ',' => Kind::Comma,
-            '(' => Kind::ParenOpen,
-            ')' => Kind::ParenClose,
-            '[' => Kind::BracketOpen,
-            ']' => Kind::BracketClose,
-            '{' => Kind::BraceOpen,
-            '}' => Kind::BraceClose,
-            '+' => Kind::Add,
-            '-' => Kind::Subtract,
-            '*' => Kind::Multiply,
             '/' => Kind::Divide,
             '.' if self.eat(b'.') => {
                 if !self.eat(b'.') {
@@ -369,6 +363,27 @@ impl<'a> Scanner<'a> {
     pub(crate) fn file(&self) -> FileId {
         self.source.map(Source::id).unwrap_or_default()
     }
+}
+
+/// What a character is that is a word whatever stands behind it.
+const fn whole_word(byte: u8) -> Option<Kind> {
+    Some(match byte {
+        b':' => Kind::Colon,
+        b';' => Kind::Semicolon,
+        b'?' => Kind::Option,
+        b'~' => Kind::Tilde,
+        b',' => Kind::Comma,
+        b'(' => Kind::ParenOpen,
+        b')' => Kind::ParenClose,
+        b'[' => Kind::BracketOpen,
+        b']' => Kind::BracketClose,
+        b'{' => Kind::BraceOpen,
+        b'}' => Kind::BraceClose,
+        b'+' => Kind::Add,
+        b'-' => Kind::Subtract,
+        b'*' => Kind::Multiply,
+        _ => return None,
+    })
 }
 
 fn token(kind: Kind, start: usize, end: usize) -> Token {

@@ -190,6 +190,10 @@ impl Parser<'_> {
             Kind::Let => Expr::Ident(self.word()?),
             _ => self.expr()?,
         };
+        if !self.at_field() && !self.at(Kind::Bind) {
+            field.value = expr;
+            return self.field_attributes(field);
+        }
         match self.label_or_expr(expr)? {
             Start::Label(label) if self.at_field() => {
                 let inner = self.field(start, label, None, false)?;
@@ -213,6 +217,10 @@ impl Parser<'_> {
             }
             Start::Expr(expr) => field.value = expr,
         }
+        self.field_attributes(field)
+    }
+
+    fn field_attributes(&mut self, field: &mut Field) -> Parsed<()> {
         while self.at(Kind::Attribute) {
             field.attributes.push(self.attribute()?);
         }

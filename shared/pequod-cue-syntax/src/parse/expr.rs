@@ -54,6 +54,16 @@ impl Parser<'_> {
 
     /// `UnaryExpr = PrimaryExpr | unary_op UnaryExpr .`
     pub(super) fn unary(&mut self) -> Parsed<Expr> {
+        if self.at_single() {
+            // Most operands are a single word: nothing lies deeper in those.
+            self.check_depth()?;
+            let word = self.operand()?;
+            return if self.at_suffix() {
+                self.nested(|parser| parser.suffixes(word))
+            } else {
+                Ok(word)
+            };
+        }
         self.nested(|parser| {
             let Some(op) = parser.token.kind.unary() else {
                 return parser.primary();
@@ -68,7 +78,34 @@ impl Parser<'_> {
 
     /// `PrimaryExpr = Operand { "." Label | "[" … "]" | "(" … ")" | "?" | "..." } .`
     fn primary(&mut self) -> Parsed<Expr> {
-        let mut expr = self.operand()?;
+        let operand = self.operand()?;
+        self.suffixes(operand)
+    }
+
+    /// Whether an operand stands here that is one word.
+    const fn at_single(&self) -> bool {
+        matches!(
+            self.token.kind,
+            Kind::Ident
+                | Kind::Int
+                | Kind::Float
+                | Kind::String
+                | Kind::Null
+                | Kind::True
+                | Kind::False
+        )
+    }
+
+    /// Whether something stands here that goes on with the operand before it.
+    const fn at_suffix(&self) -> bool {
+        matches!(
+            self.token.kind,
+            Kind::Period | Kind::BracketOpen | Kind::ParenOpen | Kind::Ellipsis
+        )
+    }
+
+    /// What stands behind an operand.
+    fn suffixes(&mut self, mut expr: Expr) -> Parsed<Expr> {
         let mut length = 0;
         loop {
             let start = expr.span().start;
@@ -147,19 +184,20 @@ impl Parser<'_> {
     fn number(&mut self) -> Parsed<Expr> {
         let (token, span) = (self.token, self.span());
         let text = self.text(token);
-        let number = Number::parse(text)
-            .map_err(|error| SyntaxError::new(token.start, error.to_string()))?;
+        let kind = if is_plain_int(text) {
+            NumberKind::Int
+        } else {
+            Number::parse(text)
+                .map_err(|error| SyntaxError::new(token.start, error.to_string()))?
+                .kind
+        };
         debug_assert!(
-            token.kind == Kind::Float || number.kind == NumberKind::Int,
+            token.kind == Kind::Float || kind == NumberKind::Int,
             "scanner and literal agree on the type of {text}"
         );
         let text = self.name(text);
         self.advance()?;
-        Ok(Expr::Number(NumberLit {
-            text,
-            kind: number.kind,
-            span,
-        }))
+        Ok(Expr::Number(NumberLit { text, kind, span }))
     }
 
     fn string(&mut self) -> Parsed<Expr> {
@@ -418,6 +456,11 @@ impl Parser<'_> {
 
 fn first_piece(pieces: &[Token], first: Token) -> Token {
     pieces.first().copied().unwrap_or(first)
+}
+
+/// Whether a number is nothing but digits, of which none is in vain.
+fn is_plain_int(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'))
 }
 
 fn is_plain_string(text: &str) -> bool {
