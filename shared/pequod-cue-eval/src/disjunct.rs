@@ -14,10 +14,12 @@ use std::mem::take;
 use std::sync::Arc;
 
 use pequod_cue_syntax::Pos;
-use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashSet};
 use smallvec::SmallVec;
 
+use crate::copies::Copies;
 use crate::fields::Fields;
+use crate::glance::Computed;
 use crate::sched::{Cond, Kind as TaskKind, Mode, State};
 use crate::session::{Close, Conjunct, Elem, Node, Overlay, Run, Session, Status};
 use crate::value::{
@@ -230,10 +232,10 @@ const COPY_STATE: u64 = 8;
 const GLANCES: u64 = 16;
 
 /// How arms are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Care {
-    /// What obviously fails is not tried.
-    Glance,
+#[derive(Debug, Clone, Copy)]
+enum Care<'c> {
+    /// What obviously fails is not tried; with the scalars that were computed to see it.
+    Glance(&'c Computed),
     /// What was passed over is tried, so that it is known what it dies of.
     Full,
 }
@@ -248,9 +250,14 @@ impl Session<'_> {
             }
             return Ok(None);
         }
+        if let Some(arms) = self.plain_product(work, &holes)? {
+            self[work].blocking.clear();
+            return self.take_arms(work, arms);
+        }
         if !self.init_arcs(node)? {
             return Ok(self.any_fault(work));
         }
+        let computed = self.computed_scalars(work, &holes)?;
         let outer = self.outer_mode(node);
         let mut cross = vec![work];
         let last = holes.len() - 1;
@@ -262,7 +269,8 @@ impl Session<'_> {
                 None if at == last => Mode::Finalize,
                 None => Mode::Attempt,
             };
-            let mut results = self.cross_product(work, &cross, hole, mode, Care::Glance)?;
+            let mut results =
+                self.cross_product(work, &cross, hole, mode, Care::Glance(&computed))?;
             if results.is_empty() && hole.arms.iter().any(|arm| arm.passed_over) {
                 // Now it matters what each arm dies of.
                 results = self.cross_product(work, &cross, hole, mode, Care::Full)?;
@@ -272,6 +280,12 @@ impl Session<'_> {
             }
             cross = results;
         }
+        self.take_arms(work, cross)
+    }
+
+    /// What is left of a node's disjunctions.
+    fn take_arms(&mut self, work: WorkId, cross: Vec<WorkId>) -> Run<Option<FaultId>> {
+        let node = self[work].node;
         let mut completed = Cond::NONE;
         if let [single] = cross.as_slice() {
             let single = *single;
@@ -327,7 +341,7 @@ impl Session<'_> {
     }
 
     /// An arm inside an arm may not be finished before the outer one.
-    fn outer_mode(&self, node: NodeId) -> Option<Mode> {
+    pub(crate) fn outer_mode(&self, node: NodeId) -> Option<Mode> {
         let mut next = Some(node);
         while let Some(node) = next {
             if self[node].disjunct {
@@ -365,7 +379,7 @@ impl Session<'_> {
         cross: &[WorkId],
         hole: &mut Hole,
         mode: Mode,
-        care: Care,
+        care: Care<'_>,
     ) -> Run<Vec<WorkId>> {
         let now = self.eval_depth;
         let depth = std::mem::replace(&mut self[work].eval_depth, now);
@@ -380,7 +394,7 @@ impl Session<'_> {
         cross: &[WorkId],
         hole: &mut Hole,
         mode: Mode,
-        care: Care,
+        care: Care<'_>,
     ) -> Run<Vec<WorkId>> {
         let orig = self[work].node;
         let mut arms = Vec::new();
@@ -390,13 +404,13 @@ impl Session<'_> {
             self.init_arcs(node)?;
             for arm in &mut hole.arms {
                 match care {
-                    Care::Glance if self.cannot_hold(p, arm.elem) => {
+                    Care::Glance(computed) if self.cannot_hold(p, arm.elem, computed) => {
                         arm.passed_over = true;
                         continue;
                     }
                     // What was tried before is known to fail.
                     Care::Full if !arm.passed_over => continue,
-                    Care::Glance | Care::Full => {}
+                    Care::Glance(_) | Care::Full => {}
                 }
                 let c = Conjunct {
                     env: hole.env,
@@ -734,27 +748,20 @@ impl Session<'_> {
     // Copies.
 
     /// Copies a node on its way, with its fields, states and tasks.
-    fn clone_tree(&mut self, p: WorkId) -> Run<(WorkId, Arc<FxHashMap<NodeId, NodeId>>)> {
-        let mut map: FxHashMap<NodeId, NodeId> = match &self[p].copies {
-            Some(copies) if copies.len() > REMEMBERED => (**copies).clone(),
-            _ => FxHashMap::default(),
-        };
+    fn clone_tree(&mut self, p: WorkId) -> Run<(WorkId, Arc<Copies>)> {
         let node = self[p].node;
-        let mut fresh =
-            FxHashMap::with_capacity_and_hasher(self[node].arcs().len() + 1, FxBuildHasher);
+        let mut copies = Copies::default();
         let mut tasks = Vec::new();
-        let copy = self.clone_node(node, &mut fresh, &mut tasks)?;
-        // A copy of a copy stands for what the first one stands for, too, if it is that large.
-        for target in map.values_mut() {
-            if let Some(newer) = fresh.get(target) {
-                *target = *newer;
-            }
+        let copy = self.clone_node(node, &mut copies, &mut tasks)?;
+        if let Some(before) = &self[p].copies
+            && before.len() > REMEMBERED
+        {
+            copies = copies.after(before);
         }
-        map.extend(fresh.iter());
         for task in tasks {
             if let Some(on) = self[task].waits_for {
                 let before = self[on].node;
-                if let Some(after) = map.get(&before).copied()
+                if let Some(after) = copies.get(before)
                     && let Some(state) = self[after].work
                 {
                     self[task].waits_for = Some(state);
@@ -773,9 +780,9 @@ impl Session<'_> {
         };
         self[copy].work = Some(work);
         self.meter
-            .charge_bytes(map.len() * size_of::<(NodeId, NodeId)>());
-        self.charge(map.len() as u64 / 2)?;
-        let copies = Arc::new(map);
+            .charge_bytes(copies.len() * size_of::<(NodeId, NodeId)>());
+        self.charge(copies.len() as u64 / 2)?;
+        let copies = Arc::new(copies);
         self[work].copies = Some(copies.clone());
         Ok((work, copies))
     }
@@ -783,11 +790,11 @@ impl Session<'_> {
     fn clone_node(
         &mut self,
         x: NodeId,
-        map: &mut FxHashMap<NodeId, NodeId>,
+        copies: &mut Copies,
         tasks: &mut Vec<TaskId>,
     ) -> Run<NodeId> {
-        if let Some(copy) = map.get(&x) {
-            return Ok(*copy);
+        if let Some(copy) = copies.get(x) {
+            return Ok(copy);
         }
         self.charge(COPY)?;
         let n = &self[x];
@@ -810,15 +817,15 @@ impl Session<'_> {
             ..*n
         };
         let v = self.new_node(node);
-        map.insert(x, v);
+        copies.add(x, v);
         for at in 0..self[x].arcs().len() {
-            let copy = self.clone_node(self[x].arcs()[at], map, tasks)?;
+            let copy = self.clone_node(self[x].arcs()[at], copies, tasks)?;
             self[copy].parent = Some(v);
             self.push_arc(v, copy);
         }
         for at in 0..self[x].patterns().len() {
             let mut pattern = self[x].patterns()[at];
-            pattern.constraint = self.clone_node(pattern.constraint, map, tasks)?;
+            pattern.constraint = self.clone_node(pattern.constraint, copies, tasks)?;
             self[v].fields_mut().patterns.push(pattern);
         }
         if let Some(state) = state {

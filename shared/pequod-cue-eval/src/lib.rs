@@ -19,7 +19,7 @@
 //! | `eval`, `lookup`, `ops` | expressions, fields, operators |
 //! | `close` | which fields are allowed |
 //! | `cycle` | what may refer to itself |
-//! | `disjunct`, `glance`, `arms`, `equal` | arms, copies, defaults |
+//! | `disjunct`, `copies`, `plain`, `glance`, `arms`, `equal` | arms, copies, defaults |
 //! | `fault`, `print` | errors and their texts |
 //! | `export`, `syntax`, `order` | validation, JSON and CUE out, the order of fields |
 //! | `builtin`, `call`, `language`, `validator` | functions: what they see, how they are called, those of the language |
@@ -46,6 +46,7 @@ mod close;
 mod compare;
 mod compile;
 mod conjunct;
+mod copies;
 mod cycle;
 mod disjunct;
 mod dump;
@@ -62,6 +63,7 @@ mod language;
 mod lookup;
 mod ops;
 mod order;
+mod plain;
 mod print;
 mod program;
 mod sched;

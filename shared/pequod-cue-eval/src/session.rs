@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use crate::budget::{Meter, Poison};
 use crate::close::{ConjunctMark, Requirement, RequirementSet};
+use crate::copies::Copies;
 use crate::disjunct::{DefaultMode, Hole};
 use crate::fields::Fields;
 use crate::kind::{Kind, Label, Presence};
@@ -461,7 +462,7 @@ pub struct Work {
     /// Somebody asked for the default on the way.
     pub default_asked: Option<NodeId>,
     /// The nodes this arm copied.
-    pub copies: Option<Arc<FxHashMap<NodeId, NodeId>>>,
+    pub copies: Option<Arc<Copies>>,
     /// In which context its evaluation began.
     pub context: u32,
 }
@@ -529,7 +530,7 @@ pub struct Session<'s> {
 
 /// The nodes an arm of a disjunction copied, while it is evaluated.
 pub(crate) struct Overlay {
-    pub(crate) copies: Arc<FxHashMap<NodeId, NodeId>>,
+    pub(crate) copies: Arc<Copies>,
 }
 
 /// Why evaluation of an expression stopped without a value.
@@ -562,6 +563,8 @@ impl<'s> Session<'s> {
         meter: Meter,
         stop: Option<&'s dyn Fn() -> bool>,
     ) -> Self {
+        // A value has about as many nodes as its program has expressions, unless it has many more.
+        let room = program.exprs.len().clamp(16, 1024);
         let mut session = Self {
             nums: program.nums.clone(),
             bytes: program.bytes.clone(),
@@ -571,14 +574,14 @@ impl<'s> Session<'s> {
             meter,
             stop,
             poison: None,
-            nodes: Vec::new(),
-            works: Vec::new(),
-            tasks: Vec::new(),
+            nodes: Vec::with_capacity(room),
+            works: Vec::with_capacity(room / 8),
+            tasks: Vec::with_capacity(room / 8),
             spare: Spare::default(),
-            envs: Vec::new(),
-            refs: Vec::new(),
-            faults: Vec::new(),
-            problems: Vec::new(),
+            envs: Vec::with_capacity(room / 2),
+            refs: Vec::with_capacity(room / 4),
+            faults: Vec::with_capacity(4),
+            problems: Vec::with_capacity(4),
             extra_names: Names::default(),
             validators: Vec::new(),
             disjunctions: Vec::new(),

@@ -12,6 +12,8 @@
 //! Kept for good are states that are still asked: those with errors, those of what has no value of
 //! its own, and those of structs with lets, which may be evaluated later, in their place.
 
+use smallvec::SmallVec;
+
 use crate::disjunct::DefaultMode;
 use crate::kind::Kind;
 use crate::sched::{Cond, Kind as TaskKind, State};
@@ -67,7 +69,8 @@ impl Session<'_> {
 
     /// Gives back the states of an arm that failed, as far as nobody waits for them.
     pub(crate) fn discard(&mut self, arm: NodeId) {
-        let mut next = vec![arm];
+        let mut next: SmallVec<[NodeId; 16]> = SmallVec::new();
+        next.push(arm);
         while let Some(node) = next.pop() {
             next.extend(self.own_arcs(node));
             next.extend(
@@ -79,7 +82,7 @@ impl Session<'_> {
             let Some(work) = self[node].work else {
                 continue;
             };
-            next.extend(&self[work].tried);
+            next.extend_from_slice(&self[work].tried);
             let w = &self[work];
             let idle = |task: &TaskId| {
                 let task = &self[*task];

@@ -4,6 +4,8 @@
 //! fields that are not allowed. How far it goes is said by conditions and a mode, because a node
 //! is often only needed in part: its type, its field set, its scalar.
 
+use smallvec::SmallVec;
+
 use crate::conjunct::Content;
 use crate::glance::is_scalar;
 use crate::kind::{Kind, Label, Presence};
@@ -478,7 +480,7 @@ impl Session<'_> {
 
     /// What is left of a node that is not concrete: bounds, checks, its type.
     pub(crate) fn residue(&mut self, work: WorkId) -> Run<Base> {
-        let mut values = Vec::new();
+        let mut values: SmallVec<[Value; 4]> = SmallVec::new();
         let mut kind = Kind::TOP;
         let (lower, upper) = (self[work].lower, self[work].upper);
         for bound in [lower, upper].into_iter().flatten() {

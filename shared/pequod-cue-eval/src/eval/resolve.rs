@@ -162,8 +162,8 @@ impl Session<'_> {
     pub(crate) fn env_node(&self, env: EnvId) -> NodeId {
         let node = self[env].node;
         for overlay in self.overlays.iter().rev() {
-            if let Some(copy) = overlay.copies.get(&node) {
-                return *copy;
+            if let Some(copy) = overlay.copies.get(node) {
+                return copy;
             }
         }
         node
