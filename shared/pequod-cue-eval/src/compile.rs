@@ -177,7 +177,7 @@ impl Compiler {
     }
 
     /// The label of a name in this package.
-    fn label_of(&mut self, name: &str) -> Label {
+    fn label_of(&mut self, name: &ast::Name) -> Label {
         self.program.label_of(name, &self.path)
     }
 

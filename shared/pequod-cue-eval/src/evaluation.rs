@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pequod_cue_syntax::Pos;
 use pequod_diag::{Path, Place};
+use rustc_hash::FxHashSet;
 
 use crate::budget::{Limits, Meter, Poison, Work};
 use crate::export::Check;
@@ -40,6 +41,14 @@ pub struct ReadPath {
     pub labels: Vec<String>,
     /// Whether something was there.
     pub present: bool,
+}
+
+/// A search for the errors of a value.
+struct Search {
+    concrete: bool,
+    /// What is shared and has none.
+    clean: FxHashSet<NodeId>,
+    found: Vec<Issue>,
 }
 
 /// An error for people.
@@ -230,17 +239,35 @@ impl Evaluation {
 
     /// The errors of a value. Everything was evaluated before, so this only looks.
     pub fn issues(&self, node: NodeId, concrete: bool) -> Vec<Issue> {
-        let mut found = Vec::new();
-        self.collect(node, concrete, 0, &mut found);
-        found
+        let mut search = Search {
+            concrete,
+            clean: FxHashSet::default(),
+            found: Vec::new(),
+        };
+        self.collect(node, 0, &mut search);
+        search.found
     }
 
-    fn collect(&self, node: NodeId, concrete: bool, in_definition: u32, found: &mut Vec<Issue>) {
-        let session = &self.session;
-        let target = session.deref(node);
-        if target != node && in_definition > 0 {
-            return;
+    fn collect(&self, node: NodeId, in_definition: u32, search: &mut Search) {
+        let target = self.session.deref(node);
+        if target == node {
+            self.collect_own(node, target, in_definition, search);
+        } else if in_definition == 0 && !search.clean.contains(&target) {
+            // What is shared is shared by many: values of values of values.
+            let before = search.found.len();
+            self.collect_own(node, target, in_definition, search);
+            if search.found.len() == before {
+                search.clean.insert(target);
+            }
         }
+    }
+
+    fn collect_own(&self, node: NodeId, target: NodeId, in_definition: u32, search: &mut Search) {
+        let session = &self.session;
+        let Search {
+            concrete, found, ..
+        } = search;
+        let concrete = *concrete;
         let concrete_here = concrete && in_definition == 0;
         let mut target = target;
         if let Some(fault) = session.fault_of(target) {
@@ -273,7 +300,7 @@ impl Evaluation {
             let label = session[*arc].label;
             let presence = session[*arc].presence;
             if presence == Presence::Required && concrete_here {
-                found.push(Issue {
+                search.found.push(Issue {
                     code: FaultCode::Incomplete,
                     path: session.path_of(*arc),
                     sentence: "field is required but not present".to_owned(),
@@ -289,12 +316,7 @@ impl Evaluation {
             if label.is_let() || presence != Presence::Member {
                 continue;
             }
-            self.collect(
-                *arc,
-                concrete,
-                in_definition + u32::from(!label.is_regular()),
-                found,
-            );
+            self.collect(*arc, in_definition + u32::from(!label.is_regular()), search);
         }
     }
 

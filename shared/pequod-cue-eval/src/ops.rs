@@ -235,7 +235,7 @@ impl Session<'_> {
         }))
     }
 
-    fn order(&self, left: Value, right: Value) -> Option<Ordering> {
+    pub(crate) fn order(&self, left: Value, right: Value) -> Option<Ordering> {
         match (left, right) {
             (Value::Str(a), Value::Str(b)) => {
                 Some(self.text(a).as_bytes().cmp(self.text(b).as_bytes()))
@@ -474,7 +474,7 @@ const fn category(op: Op) -> i8 {
     }
 }
 
-const fn holds(op: Op, order: Ordering) -> bool {
+pub(crate) const fn holds(op: Op, order: Ordering) -> bool {
     match op {
         Op::Less => order.is_lt(),
         Op::LessEqual => order.is_le(),

@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use pequod_cue_syntax::Pos;
 use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
 
 use crate::kind::Label;
 use crate::program::{Decl, DeclId, Expr, ExprId};
@@ -31,6 +32,51 @@ enum Key {
     Lit(u32),
     Decl(DeclId),
     Expr(ExprId),
+}
+
+/// Where structs stand: what was said last counts. What is said of all that a reference brought in is noted once, since
+/// those may be as many as the fields that say so.
+struct Places {
+    said: u32,
+    /// When a struct's place was said, and which.
+    of_each: Vec<(u32, Option<Pos>)>,
+    of_all: FxHashMap<Key, (u32, Pos)>,
+}
+
+impl Places {
+    fn of(metas: &[Meta]) -> Self {
+        Self {
+            said: 0,
+            of_each: metas.iter().map(|meta| (0, meta.pos)).collect(),
+            of_all: FxHashMap::default(),
+        }
+    }
+
+    fn put(&mut self, structs: &[usize], pos: Pos) {
+        self.said += 1;
+        for at in structs {
+            self.of_each[*at] = (self.said, Some(pos));
+        }
+    }
+
+    /// Of all that are found by a key, those included that will be.
+    fn put_all(&mut self, key: Key, pos: Pos) {
+        self.said += 1;
+        self.of_all.insert(key, (self.said, pos));
+    }
+
+    fn settle(mut self, by_key: &FxHashMap<Key, Vec<usize>>, metas: &mut [Meta]) {
+        for (key, (said, pos)) in &self.of_all {
+            for at in by_key.get(key).into_iter().flatten() {
+                if self.of_each[*at].0 < *said {
+                    self.of_each[*at] = (*said, Some(*pos));
+                }
+            }
+        }
+        for (meta, (_, pos)) in metas.iter_mut().zip(self.of_each) {
+            meta.pos = pos;
+        }
+    }
 }
 
 #[derive(Default)]
@@ -140,11 +186,11 @@ impl Session<'_> {
         let mut metas = self.analyse(node, &mut graph);
         metas.sort_by(|a, b| {
             let has_dynamic = |m: &Meta| match m.shape.source {
-                ShapeSource::Lit(lit) => self.program.structs[lit.at()]
+                ShapeSource::Lit(lit) if !dynamic.is_empty() => self.program.structs[lit.at()]
                     .decls
                     .iter()
                     .any(|decl| dynamic.contains_key(decl)),
-                ShapeSource::Data(_) => false,
+                ShapeSource::Lit(_) | ShapeSource::Data(_) => false,
             };
             a.pos
                 .cmp(&b.pos)
@@ -284,35 +330,29 @@ impl Session<'_> {
                 explicit: false,
             });
         }
+        let mut places = Places::of(&metas);
         for arc in self[node].arcs() {
             graph.node(self[*arc].label);
             for c in &self[*arc].conjuncts {
                 let Elem::Decl(decl) = c.elem else { continue };
-                let Some(found) = by_key.get(&Key::Decl(decl)).cloned() else {
+                let Some(found) = by_key.get(&Key::Decl(decl)) else {
                     continue;
                 };
                 if let Some(pos) = self.elem_pos(c.elem) {
-                    for at in &found {
-                        metas[*at].pos = Some(pos);
-                    }
+                    places.put(found, pos);
                 }
                 // The reference that brought the struct in, from the outside, decides its place.
                 if c.close.refs == 0 {
                     continue;
                 }
                 let reference = self.refs[c.close.refs as usize].first;
-                let known = by_key.entry(self.key_of(reference)).or_default();
-                for at in found {
-                    if !known.contains(&at) {
-                        known.push(at);
-                    }
-                }
-                let pos = self.program.span(reference).pos();
-                for at in known.clone() {
-                    metas[at].pos = Some(pos);
-                }
+                let key = self.key_of(reference);
+                let found: SmallVec<[usize; 4]> = SmallVec::from_slice(found);
+                by_key.entry(key).or_default().extend(found);
+                places.put_all(key, self.program.span(reference).pos());
             }
         }
+        places.settle(&by_key, &mut metas);
         for c in &self[node].conjuncts {
             if let crate::conjunct::Content::Expr(expr) = self.content(c.elem) {
                 to_inspect.push(expr);
@@ -459,11 +499,11 @@ fn batches(
     dynamic: &FxHashMap<DeclId, VecDeque<Label>>,
 ) -> Vec<Vec<usize>> {
     let has_dynamic = |m: &Meta| match m.shape.source {
-        ShapeSource::Lit(lit) => session.program.structs[lit.at()]
+        ShapeSource::Lit(lit) if !dynamic.is_empty() => session.program.structs[lit.at()]
             .decls
             .iter()
             .any(|decl| dynamic.contains_key(decl)),
-        ShapeSource::Data(_) => false,
+        ShapeSource::Lit(_) | ShapeSource::Data(_) => false,
     };
     let mut all: Vec<Vec<usize>> = Vec::new();
     let mut batch: Vec<usize> = Vec::new();

@@ -385,11 +385,11 @@ impl Program {
     }
 
     /// The label of a name. Hidden ones are those of a package: two packages' `_a` are two labels.
-    pub(crate) fn label_of(&mut self, name: &str, package: &str) -> Label {
+    pub(crate) fn label_of(&mut self, name: &Arc<str>, package: &str) -> Label {
         let sym = if name.starts_with('_') && !package.is_empty() {
             self.names.intern(&format!("{name}{SCOPE}{package}"), 0)
         } else {
-            self.names.intern(name, 0)
+            self.names.intern_shared(name)
         };
         let kind = if name.starts_with("_#") {
             LabelKind::HiddenDefinition
@@ -403,8 +403,8 @@ impl Program {
         Label::new(kind, sym.0)
     }
 
-    pub(crate) fn regular_label(&mut self, name: &str) -> Label {
-        Label::new(LabelKind::Regular, self.names.intern(name, 0).0)
+    pub(crate) fn regular_label(&mut self, name: &Arc<str>) -> Label {
+        Label::new(LabelKind::Regular, self.names.intern_shared(name).0)
     }
 
     pub(crate) fn number(&mut self, decimal: Decimal, kind: Kind) -> Value {

@@ -77,7 +77,7 @@ impl Compiler {
     fn absent_member(&mut self, name: &str, span: Span) -> ExprId {
         let empty = self.struct_lit(&[], span, false, 1);
         let base = self.add(Expr::Struct(empty), span);
-        let label = self.label_of(name);
+        let label = self.label_of(&name.into());
         self.add(Expr::Select { base, label }, span)
     }
 
