@@ -252,7 +252,7 @@ impl Session<'_> {
         }
         if let Some(arms) = self.plain_product(work, &holes)? {
             self[work].blocking.clear();
-            return self.take_arms(work, arms);
+            return self.take_arms(work, &arms);
         }
         if !self.init_arcs(node)? {
             return Ok(self.any_fault(work));
@@ -280,15 +280,14 @@ impl Session<'_> {
             }
             cross = results;
         }
-        self.take_arms(work, cross)
+        self.take_arms(work, &cross)
     }
 
     /// What is left of a node's disjunctions.
-    fn take_arms(&mut self, work: WorkId, cross: Vec<WorkId>) -> Run<Option<FaultId>> {
+    fn take_arms(&mut self, work: WorkId, cross: &[WorkId]) -> Run<Option<FaultId>> {
         let node = self[work].node;
         let mut completed = Cond::NONE;
-        if let [single] = cross.as_slice() {
-            let single = *single;
+        if let [single] = *cross {
             self[node].base = Base::Value(Value::Node(self[single].node));
             if self[work].default_mode == DefaultMode::Maybe {
                 self[work].default_mode = self[single].default_mode;
@@ -308,9 +307,9 @@ impl Session<'_> {
             }
             return Ok(None);
         }
-        self[work].disjuncts.extend(&cross);
+        self[work].disjuncts.extend(cross);
         let mut defaults = 0;
-        for arm in &cross {
+        for arm in cross {
             if self[*arm].default_mode == DefaultMode::Is {
                 defaults += 1;
                 completed = self[*arm].completed;

@@ -169,7 +169,6 @@ impl Session<'_> {
     /// The state of an arm as it would be had it been tried.
     fn finished_arm(&mut self, work: WorkId, plain: Plain, from_def: bool) -> Run<WorkId> {
         self.meter.work.disjuncts += 1;
-        self.meter.work.unifications += 1;
         let orig = self[work].node;
         let w = &self[work];
         let closes = w.is_def && (!w.has_top || w.has_struct);
