@@ -285,7 +285,7 @@ async fn a_hundred_questions_are_answered_as_well_as_they_were() {
 /// With a real model beside the words. Its package is on PyPI; nothing here brings it.
 #[tokio::test]
 #[ignore = "needs all-MiniLM-L6-v2 in PEQUOD_FLEET_MODEL: cargo xtask conformance meaning"]
-async fn meaning_answers_them_no_worse_than_words_alone() {
+async fn what_meaning_beside_words_gains_and_costs() {
     let model = local::open(std::env::var("PEQUOD_FLEET_MODEL").unwrap().as_ref()).unwrap();
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let words = reached(&embedded::open(first.path()).unwrap()).await;
