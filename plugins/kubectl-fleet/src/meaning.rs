@@ -54,6 +54,9 @@ const REMEMBERED: usize = 4096;
 /// The longest text of an object, in bytes.
 const TEXT_BYTES: usize = 1024;
 
+/// A text that no model has a reason to refuse.
+const HARMLESS: &str = "kubernetes";
+
 /// A vector, shared by the objects whose text is the same.
 pub(crate) type Vector = Arc<[f32]>;
 
@@ -61,7 +64,8 @@ pub(crate) type Vector = Arc<[f32]>;
 pub struct Meaning {
     model: Box<dyn Embed>,
     space: OnceCell<Space>,
-    remembered: Mutex<FxHashMap<String, Vector>>,
+    /// None for a text that the model refused.
+    remembered: Mutex<FxHashMap<String, Option<Vector>>>,
 }
 
 /// Where the vectors of a model live.
@@ -92,7 +96,7 @@ impl Meaning {
     pub(crate) async fn space(&self) -> Result<&Space, ModelError> {
         self.space
             .get_or_try_init(async || {
-                let texts = ["kubernetes".to_owned()];
+                let texts = [HARMLESS.to_owned()];
                 let dimensions = self.asked(&texts).await?[0].len();
                 Ok(Space {
                     name: space_name(self.model.model(), dimensions),
@@ -102,10 +106,21 @@ impl Meaning {
             .await
     }
 
-    /// The vectors of texts, of which those that are not remembered are asked for.
-    pub(crate) async fn vectors(&self, texts: &[String]) -> Result<Vec<Vector>, ModelError> {
+    /// The vector of a question.
+    pub(crate) async fn vector(&self, text: &str) -> Result<Vector, ModelError> {
+        let vectors = self.vectors(&[text.to_owned()]).await?;
+        let refused = || ModelError::Refused(format!("`{text}`"));
+        vectors.into_iter().next().flatten().ok_or_else(refused)
+    }
+
+    /// The vectors of texts, of which those that are not remembered are asked for. A text that the model refuses has none,
+    /// and the others have theirs.
+    pub(crate) async fn vectors(
+        &self,
+        texts: &[String],
+    ) -> Result<Vec<Option<Vector>>, ModelError> {
         let expected = self.space().await?.dimensions;
-        let mut known: FxHashMap<&String, Vector> = FxHashMap::default();
+        let mut known: FxHashMap<&String, Option<Vector>> = FxHashMap::default();
         let mut unknown: Vec<String> = Vec::new();
         for text in texts {
             match self.remembered(text) {
@@ -118,22 +133,43 @@ impl Meaning {
         }
         let mut fresh = Vec::new();
         for some in unknown.chunks(TEXTS) {
-            fresh.extend(self.asked(some).await?);
+            fresh.extend(self.accepted(some).await?);
         }
-        if fresh.iter().any(|vector| vector.len() != expected) {
+        if fresh.iter().flatten().any(|it| it.len() != expected) {
             return Err(ModelError::Unexpected(format!(
                 "a vector that is not of {expected} numbers"
             )));
         }
         for (text, vector) in unknown.iter().zip(fresh) {
-            let vector = Vector::from(vector);
-            self.remember(text, &vector);
+            let vector = vector.map(Vector::from);
+            self.remember(text, vector.clone());
             known.insert(text, vector);
         }
         Ok(texts
             .iter()
-            .filter_map(|it| known.get(it).cloned())
+            .map(|it| known.get(it).cloned().flatten())
             .collect())
+    }
+
+    /// Asks for all of them at once, and one by one if that is refused. A model that refuses anything at all is an error.
+    async fn accepted(&self, texts: &[String]) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
+        match self.asked(texts).await {
+            Ok(vectors) => return Ok(vectors.into_iter().map(Some).collect()),
+            Err(ModelError::Refused(_)) => self.asked(&[HARMLESS.to_owned()]).await?,
+            Err(error) => return Err(error),
+        };
+        let mut accepted = Vec::with_capacity(texts.len());
+        for text in texts {
+            accepted.push(match self.asked(std::slice::from_ref(text)).await {
+                Ok(mut vectors) => vectors.pop(),
+                Err(error @ ModelError::Refused(_)) => {
+                    tracing::warn!(%error, model = self.model(), "an object is found by its words only");
+                    None
+                }
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(accepted)
     }
 
     async fn asked(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
@@ -153,10 +189,10 @@ impl Meaning {
     /// The space and the vector of a record, if its text is remembered.
     pub(crate) fn known(&self, record: &Record) -> Option<(&str, Vector)> {
         let space = self.space.get()?;
-        Some((&space.name, self.remembered(&text(record))?))
+        Some((&space.name, self.remembered(&text(record))??))
     }
 
-    fn remembered(&self, text: &str) -> Option<Vector> {
+    fn remembered(&self, text: &str) -> Option<Option<Vector>> {
         let remembered = self.remembered.lock();
         remembered
             .unwrap_or_else(PoisonError::into_inner)
@@ -164,14 +200,14 @@ impl Meaning {
             .cloned()
     }
 
-    fn remember(&self, text: &str, vector: &Vector) {
+    fn remember(&self, text: &str, vector: Option<Vector>) {
         let remembered = self.remembered.lock();
         let mut remembered = remembered.unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED {
             // Texts come again within minutes or never: beginning anew costs a few questions.
             remembered.clear();
         }
-        remembered.insert(text.to_owned(), vector.clone());
+        remembered.insert(text.to_owned(), vector);
     }
 }
 

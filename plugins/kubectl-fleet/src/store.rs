@@ -166,8 +166,8 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> BoxFuture<'a, Stored<Found>>;
 
-    /// Gives some of a cluster's objects that have none yet the vector of their meaning; how many there were. A store
-    /// without a model has nothing to do.
+    /// Gives some of a cluster's objects that have none yet the vector of their meaning; how many were looked at, 0 when
+    /// there is nothing left to do. A store without a model has nothing to do.
     fn grasp<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Stored<usize>>;
 
     /// How many records match.

@@ -85,7 +85,11 @@ async fn a_text_is_asked_for_once() {
     );
     let texts = ["a", "bb", "a"].map(ToOwned::to_owned);
     let vectors = meaning.vectors(&texts).await.unwrap();
-    let first: Vec<u32> = vectors.iter().map(|it| it[0].to_bits()).collect();
+    let first: Vec<u32> = vectors
+        .iter()
+        .flatten()
+        .map(|it| it[0].to_bits())
+        .collect();
     assert_eq!(first, [1f32, 2.0, 1.0].map(f32::to_bits));
     meaning.vectors(&texts).await.unwrap();
     // One text to find out the length, and two that differ.
@@ -107,6 +111,71 @@ async fn a_model_that_talks_nonsense_is_not_believed() {
         let error = meaning.vectors(&["hello".to_owned()]).await.unwrap_err();
         assert!(matches!(error, ModelError::Unexpected(_)), "{error}");
     }
+}
+
+/// A model that refuses requests in which a word is, and after so many of them every one.
+struct Squeamish {
+    asked: Arc<AtomicUsize>,
+    refuses: &'static str,
+    patience: usize,
+}
+
+impl Embed for Squeamish {
+    fn model(&self) -> &'static str {
+        "squeamish"
+    }
+
+    fn embed<'a>(
+        &'a self,
+        texts: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<Vec<f32>>, ModelError>> {
+        let before = self.asked.fetch_add(1, Ordering::Relaxed);
+        let refused = before >= self.patience || texts.iter().any(|it| it.contains(self.refuses));
+        Box::pin(async move {
+            if refused {
+                Err(ModelError::Refused("not this".to_owned()))
+            } else {
+                Ok(vec![vec![1.0, 0.0]; texts.len()])
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_is_refused_keeps_no_other_from_its_vector() {
+    let asked = Arc::<AtomicUsize>::default();
+    let meaning = Meaning::new(Squeamish {
+        asked: asked.clone(),
+        refuses: "poison",
+        patience: usize::MAX,
+    });
+    let texts = ["a", "poison", "b"].map(ToOwned::to_owned);
+    let there = |vectors: &[Option<Vector>]| -> Vec<bool> {
+        vectors.iter().map(Option::is_some).collect()
+    };
+    let vectors = meaning.vectors(&texts).await.unwrap();
+    assert_eq!(there(&vectors), [true, false, true]);
+    // How long vectors are, all at once, whether anything is accepted, and each by itself. Then it is remembered.
+    assert_eq!(asked.load(Ordering::Relaxed), 6);
+    let vectors = meaning.vectors(&texts).await.unwrap();
+    assert_eq!(there(&vectors), [true, false, true]);
+    assert_eq!(asked.load(Ordering::Relaxed), 6);
+    let error = meaning.vector("poison").await.unwrap_err();
+    assert_eq!(error.to_string(), "the model refused: `poison`");
+}
+
+#[tokio::test]
+async fn a_model_that_refuses_everything_is_not_asked_for_each_text() {
+    let asked = Arc::<AtomicUsize>::default();
+    let meaning = Meaning::new(Squeamish {
+        asked: asked.clone(),
+        refuses: "poison",
+        patience: 1,
+    });
+    let texts = ["a", "b", "c"].map(ToOwned::to_owned);
+    assert!(meaning.vectors(&texts).await.is_err());
+    // How long vectors are, all at once, and whether anything is accepted.
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
 }
 
 #[test]

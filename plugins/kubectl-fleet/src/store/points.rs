@@ -116,8 +116,7 @@ impl<P: Points> PointStore<P> {
         filter: Value,
         limit: usize,
     ) -> Stored<Vec<(f32, Record)>> {
-        let question = [words.join(" ")];
-        let vector = meaning.vectors(&question).await?.remove(0);
+        let vector = meaning.vector(&words.join(" ")).await?;
         let space = meaning.space().await?.name.clone();
         let found = self
             .points
@@ -283,14 +282,19 @@ impl<P: Points> Store for PointStore<P> {
                 .collect::<Stored<Vec<Record>>>()?;
             let texts: Vec<String> = records.iter().map(meaning::text).collect();
             let vectors = meaning.vectors(&texts).await?;
-            let ids = records.iter().map(|record| record.identity.point());
-            let placed: Vec<(Uuid, Vector)> = ids.zip(vectors).collect();
-            let count = placed.len();
+            // A text that the model refuses stays without: its object is found by its words.
+            let placed: Vec<(Uuid, Vector)> = records
+                .iter()
+                .zip(vectors)
+                .filter_map(|(record, vector)| Some((record.identity.point(), vector?)))
+                .collect();
+            let mut count = placed.len();
             if count > 0 {
                 self.points.place(space.name.clone(), placed).await?;
             }
             if let Some(next) = next {
                 self.grasped().insert(cluster.to_owned(), next);
+                count = records.len();
             }
             Ok(count)
         })
