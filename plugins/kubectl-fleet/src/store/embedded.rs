@@ -2,45 +2,51 @@
 //!
 //! One process at a time holds the directory (a lock file says who); others reach it through [`super::shared`]. The
 //! engine's write-ahead log is neither read back nor cut by this release of it, so two rules follow: a flush is what
-//! makes writes durable, and a directory whose log has outgrown its data is written anew when it is opened.
+//! makes writes durable, and a directory whose log has outgrown its data is written anew when it is opened. So is one
+//! that an earlier release laid out differently; it is complete under another name before it takes the old one's place.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use qdrant_edge::{
-    CountRequest, CreateIndex, CreateVectorName, DenseVectorConfig, Distance, EdgeConfigBuilder,
-    EdgeShard, EdgeSparseVectorParamsBuilder, FacetRequest, FacetValue, FieldIndexOperations,
-    Filter, JsonPath, Modifier, NamedQuery, Payload, PayloadFieldSchema, PayloadSchemaType,
-    PointId, PointInsertOperations, PointOperations, PointStructPersisted, PointVectorsPersisted,
-    QueryEnum, QueryRequest, ScoringQuery, ScrollRequest, SparseVector, UpdateOperation,
-    UpdateVectorsOp, VectorInternal, VectorNameConfig, VectorNameOperations, VectorOperations,
-    VectorPersisted, VectorStructPersisted, WalOptions, WithPayloadInterface, WithVector,
-};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use self::shard::{Shard, refused};
 use super::points::{PointStore, Points, Target};
-use super::wire::{self, INDEXES, Point, WORDS};
+use super::wire::{self, Point};
 use super::{SCHEMA, StoreError, Stored};
 use crate::meaning::Vector;
 
+mod shard;
+mod words;
+
 /// The embedded store.
 pub type Embedded = PointStore<Engine>;
+
+/// How the engine is given the points of a schema. 1: words as they are; 2: each in several lists ([`words`]).
+const LAYOUT: u32 = 2;
 
 /// A log of more bytes than this, and of more than twice the data, is worth a new directory.
 const LOG_BYTES: u64 = 256 << 20;
 
 /// Qdrant's engine over a directory.
 pub struct Engine {
-    shard: Arc<EdgeShard>,
+    shard: Arc<Shard>,
     /// Writes and flushes exclude each other: the engine expects it. They are done in the order in which they were asked
     /// for, and one that is given up while it waits is never done: whoever writes next can rely on what it read since.
     writing: Arc<Mutex<()>>,
     _lock: File,
+}
+
+/// Where the points of a layout are.
+fn place(directory: &Path, layout: u32) -> PathBuf {
+    directory.join(match layout {
+        1 => format!("points-v{SCHEMA}"),
+        layout => format!("points-v{SCHEMA}-{layout}"),
+    })
 }
 
 /// Opens the store in a directory, made if it is not there. [`StoreError::Busy`] if another process has it.
@@ -55,56 +61,46 @@ pub fn open(directory: &Path) -> Stored<Embedded> {
     if let Err(fs::TryLockError::WouldBlock) = lock.try_lock() {
         return Err(StoreError::Busy(directory.display().to_string()));
     }
-    let points = directory.join(format!("points-v{SCHEMA}"));
+    let points = place(directory, LAYOUT);
     let half_made = directory.join("points.new");
     if half_made.exists() {
         fs::remove_dir_all(&half_made).map_err(|error| broken(&error))?;
     }
-    let shard = if points.join("edge_config.json").exists() {
-        let shard = EdgeShard::load(&points, None).map_err(|error| broken(&error))?;
-        if outgrown(&points) {
-            renew(shard, &points, &half_made)?
+    let is_there = |points: &Path| points.join("edge_config.json").exists();
+    // A renewal that was cut short between its two steps.
+    let aside = points.with_extension("old");
+    if aside.exists() {
+        let settled = if is_there(&points) {
+            fs::remove_dir_all(&aside)
         } else {
-            shard
+            fs::rename(&aside, &points)
+        };
+        settled.map_err(|error| broken(&error))?;
+    }
+    let earlier: Vec<PathBuf> = (1..LAYOUT).map(|it| place(directory, it)).collect();
+    let old = earlier.iter().rev().find(|it| is_there(it));
+    let shard = match old {
+        _ if is_there(&points) => {
+            if outgrown(&points) {
+                renew(&points, &points, &half_made)?
+            } else {
+                Shard::load(&points).map_err(|error| broken(&error))?
+            }
         }
-    } else {
-        create(&points)?
+        Some(old) => renew(old, &points, &half_made)?,
+        None => Shard::create(&points)?,
     };
+    // What was copied to the end, or given up.
+    for path in earlier {
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(|error| broken(&error))?;
+        }
+    }
     Ok(PointStore::new(Engine {
         shard: Arc::new(shard),
         writing: Arc::default(),
         _lock: lock,
     }))
-}
-
-fn create(directory: &Path) -> Stored<EdgeShard> {
-    fs::create_dir_all(directory).map_err(|error| refused(&error))?;
-    let words = EdgeSparseVectorParamsBuilder::new()
-        .modifier(Modifier::Idf)
-        .build();
-    let config = EdgeConfigBuilder::new()
-        .sparse_vector(WORDS, words)
-        .wal_options(WalOptions {
-            segment_capacity: 8 << 20,
-            ..WalOptions::default()
-        })
-        .build();
-    let shard = EdgeShard::new(directory, config).map_err(|error| refused(&error))?;
-    for (key, kind) in INDEXES {
-        let schema = match *kind {
-            "integer" => PayloadSchemaType::Integer,
-            _ => PayloadSchemaType::Keyword,
-        };
-        shard
-            .update(UpdateOperation::FieldIndexOperation(
-                FieldIndexOperations::CreateIndex(CreateIndex {
-                    field_name: path(key)?,
-                    field_schema: Some(PayloadFieldSchema::FieldType(schema)),
-                }),
-            ))
-            .map_err(|error| refused(&error))?;
-    }
-    Ok(shard)
 }
 
 fn outgrown(points: &Path) -> bool {
@@ -128,105 +124,36 @@ fn size(path: &Path) -> u64 {
         .sum()
 }
 
-/// Copies every point into a new directory, which then takes the old one's place.
-fn renew(old: EdgeShard, points: &Path, half_made: &Path) -> Stored<EdgeShard> {
-    let new = create(half_made)?;
-    let mut from = None;
+/// Copies every point of one directory into a new one, which then takes the place of another, or of the same.
+fn renew(from: &Path, to: &Path, half_made: &Path) -> Stored<Shard> {
+    let old = Shard::load(from)?;
+    let new = Shard::create(half_made)?;
+    let mut next = None;
     loop {
-        let (payloads, next) = scroll(&old, None, 1000, from)?;
+        let (payloads, following) = old.scroll(None, 1000, next)?;
         let copies = payloads
             .into_iter()
             .map(wire::point)
             .collect::<Stored<Vec<Point>>>()?;
-        upsert(&new, copies)?;
-        match next {
-            Some(next) => from = Some(next),
+        new.upsert(copies)?;
+        match following {
+            Some(following) => next = Some(following),
             None => break,
         }
     }
     drop(new);
     drop(old);
-    let aside: PathBuf = points.with_extension("old");
-    let moved = fs::rename(points, &aside).and_then(|()| fs::rename(half_made, points));
-    moved
-        .and_then(|()| fs::remove_dir_all(&aside))
-        .map_err(|error| refused(&error))?;
-    EdgeShard::load(points, None).map_err(|error| refused(&error))
-}
-
-fn refused(error: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Refused(error.to_string())
-}
-
-fn path(key: &str) -> Stored<JsonPath> {
-    key.parse()
-        .map_err(|()| StoreError::Refused(format!("`{key}` is no key")))
-}
-
-fn parse(filter: Value) -> Stored<Filter> {
-    serde_json::from_value(filter).map_err(|error| refused(&error))
-}
-
-fn upsert(shard: &EdgeShard, points: Vec<Point>) -> Stored<()> {
-    let points = points
-        .into_iter()
-        .map(|point| {
-            let mut vectors = HashMap::new();
-            if !point.words.indices.is_empty() {
-                let words = SparseVector {
-                    indices: point.words.indices,
-                    values: point.words.values,
-                };
-                vectors.insert(WORDS.to_owned(), VectorPersisted::Sparse(words));
-            }
-            if let Some((space, vector)) = point.meaning {
-                vectors.insert(space, VectorPersisted::Dense(vector.to_vec()));
-            }
-            let payload = match point.payload {
-                Value::Object(map) => Payload(map.into_iter().collect()),
-                _ => Payload::default(),
-            };
-            PointStructPersisted {
-                id: PointId::Uuid(point.id),
-                vector: VectorStructPersisted::Named(vectors),
-                payload: Some(payload),
-            }
-        })
-        .collect();
-    let insert = PointOperations::UpsertPoints(PointInsertOperations::PointsList(points));
-    shard
-        .update(UpdateOperation::PointOperation(insert))
-        .map_err(|error| refused(&error))
-}
-
-fn scroll(
-    shard: &EdgeShard,
-    filter: Option<Filter>,
-    limit: usize,
-    from: Option<Uuid>,
-) -> Stored<(Vec<Value>, Option<Uuid>)> {
-    let request = ScrollRequest {
-        offset: from.map(PointId::Uuid),
-        limit: Some(limit),
-        filter,
-        with_payload: Some(WithPayloadInterface::Bool(true)),
-        with_vector: WithVector::Bool(false),
-        order_by: None,
-    };
-    let (records, next) = shard.scroll(request).map_err(|error| refused(&error))?;
-    let payloads = records
-        .into_iter()
-        .map(|record| value(record.payload))
-        .collect();
-    let next = match next {
-        Some(PointId::Uuid(id)) => Some(id),
-        _ => None,
-    };
-    Ok((payloads, next))
-}
-
-fn value(payload: Option<Payload>) -> Value {
-    Value::Object(payload.unwrap_or_default().0.into_iter().collect())
+    let aside: PathBuf = to.with_extension("old");
+    let mut moved = Ok(());
+    if to.exists() {
+        moved = fs::rename(to, &aside);
+    }
+    moved = moved.and_then(|()| fs::rename(half_made, to));
+    if aside.exists() {
+        moved = moved.and_then(|()| fs::remove_dir_all(&aside));
+    }
+    moved.map_err(|error| refused(&error))?;
+    Shard::load(to)
 }
 
 impl Engine {
@@ -234,7 +161,7 @@ impl Engine {
     fn run<T: Send + 'static>(
         &self,
         writes: bool,
-        work: impl FnOnce(&EdgeShard) -> Stored<T> + Send + 'static,
+        work: impl FnOnce(&Shard) -> Stored<T> + Send + 'static,
     ) -> BoxFuture<'_, Stored<T>> {
         let (shard, writing) = (self.shard.clone(), self.writing.clone());
         Box::pin(async move {
@@ -254,26 +181,15 @@ impl Engine {
 
 impl Points for Engine {
     fn upsert(&self, points: Vec<Point>) -> BoxFuture<'_, Stored<()>> {
-        self.run(true, |shard| upsert(shard, points))
+        self.run(true, |shard| shard.upsert(points))
     }
 
     fn delete(&self, ids: Vec<Uuid>) -> BoxFuture<'_, Stored<()>> {
-        self.run(true, |shard| {
-            let ids = ids.into_iter().map(PointId::Uuid).collect();
-            let delete = PointOperations::DeletePoints { ids };
-            shard
-                .update(UpdateOperation::PointOperation(delete))
-                .map_err(|error| refused(&error))
-        })
+        self.run(true, |shard| shard.delete(ids))
     }
 
     fn delete_where(&self, filter: Value) -> BoxFuture<'_, Stored<()>> {
-        self.run(true, |shard| {
-            let delete = PointOperations::DeletePointsByFilter(parse(filter)?);
-            shard
-                .update(UpdateOperation::PointOperation(delete))
-                .map_err(|error| refused(&error))
-        })
+        self.run(true, |shard| shard.delete_where(filter))
     }
 
     fn scroll(
@@ -282,49 +198,15 @@ impl Points for Engine {
         limit: usize,
         from: Option<Uuid>,
     ) -> BoxFuture<'_, Stored<(Vec<Value>, Option<Uuid>)>> {
-        self.run(false, move |shard| {
-            scroll(shard, Some(parse(filter)?), limit, from)
-        })
+        self.run(false, move |shard| shard.scroll(Some(filter), limit, from))
     }
 
     fn make_space(&self, name: String, dimensions: usize) -> BoxFuture<'_, Stored<()>> {
-        self.run(true, move |shard| {
-            let dense = DenseVectorConfig {
-                size: dimensions,
-                distance: Distance::Cosine,
-                multivector_config: None,
-                datatype: None,
-            };
-            let create = VectorNameOperations::CreateVectorName(CreateVectorName {
-                vector_name: name,
-                config: VectorNameConfig::dense(dense),
-            });
-            shard
-                .update(UpdateOperation::VectorNameOperation(create))
-                .map_err(|error| refused(&error))
-        })
+        self.run(true, move |shard| shard.make_space(name, dimensions))
     }
 
     fn place(&self, space: String, vectors: Vec<(Uuid, Vector)>) -> BoxFuture<'_, Stored<()>> {
-        self.run(true, move |shard| {
-            let points = vectors
-                .into_iter()
-                .map(|(id, vector)| {
-                    let vector = VectorPersisted::Dense(vector.to_vec());
-                    PointVectorsPersisted {
-                        id: PointId::Uuid(id),
-                        vector: VectorStructPersisted::Named([(space.clone(), vector)].into()),
-                    }
-                })
-                .collect();
-            let update = VectorOperations::UpdateVectors(UpdateVectorsOp {
-                points,
-                update_filter: None,
-            });
-            shard
-                .update(UpdateOperation::VectorOperation(update))
-                .map_err(|error| refused(&error))
-        })
+        self.run(true, move |shard| shard.place(&space, vectors))
     }
 
     fn nearest(
@@ -333,51 +215,11 @@ impl Points for Engine {
         filter: Value,
         limit: usize,
     ) -> BoxFuture<'_, Stored<Vec<(f32, Value)>>> {
-        self.run(false, move |shard| {
-            let query = match to {
-                Target::Words(words) => {
-                    let words = SparseVector {
-                        indices: words.indices,
-                        values: words.values,
-                    };
-                    NamedQuery::new(VectorInternal::Sparse(words), WORDS)
-                }
-                Target::Meaning(space, vector) => {
-                    NamedQuery::new(VectorInternal::Dense(vector.to_vec()), space)
-                }
-            };
-            let query = QueryEnum::Nearest(query);
-            let found = shard
-                .query(QueryRequest {
-                    prefetches: Vec::new(),
-                    query: Some(ScoringQuery::Vector(query)),
-                    filter: Some(parse(filter)?),
-                    score_threshold: None,
-                    limit,
-                    offset: 0,
-                    params: None,
-                    with_vector: WithVector::Bool(false),
-                    with_payload: WithPayloadInterface::Bool(true),
-                })
-                .map_err(|error| refused(&error))?;
-            Ok(found
-                .into_iter()
-                .map(|point| (point.score, value(point.payload)))
-                .collect())
-        })
+        self.run(false, move |shard| shard.nearest(to, filter, limit))
     }
 
     fn count(&self, filter: Value) -> BoxFuture<'_, Stored<u64>> {
-        self.run(false, |shard| {
-            let request = CountRequest {
-                filter: Some(parse(filter)?),
-                exact: true,
-            };
-            shard
-                .count(request)
-                .map(|count| count as u64)
-                .map_err(|error| refused(&error))
-        })
+        self.run(false, |shard| shard.count(filter))
     }
 
     fn facet(
@@ -386,26 +228,7 @@ impl Points for Engine {
         filter: Value,
         limit: usize,
     ) -> BoxFuture<'_, Stored<Vec<(String, u64)>>> {
-        self.run(false, move |shard| {
-            let request = FacetRequest {
-                key: path(key)?,
-                limit,
-                filter: Some(parse(filter)?),
-                exact: true,
-            };
-            let found = shard.facet(request).map_err(|error| refused(&error))?;
-            let text = |value| match value {
-                FacetValue::Keyword(text) => text,
-                FacetValue::Int(number) => number.to_string(),
-                FacetValue::Uuid(number) => Uuid::from_u128(number).to_string(),
-                FacetValue::Bool(truth) => truth.to_string(),
-            };
-            Ok(found
-                .hits
-                .into_iter()
-                .map(|hit| (text(hit.value), hit.count as u64))
-                .collect())
-        })
+        self.run(false, move |shard| shard.facet(key, filter, limit))
     }
 
     fn flush(&self) -> BoxFuture<'_, Stored<()>> {
@@ -418,7 +241,124 @@ impl Points for Engine {
 
 #[cfg(test)]
 mod tests {
+    use qdrant_edge::{
+        EdgeConfigBuilder, EdgeShard, EdgeSparseVectorParamsBuilder, Modifier, PointId,
+        PointInsertOperations, PointOperations, PointStructPersisted, SparseVector,
+        UpdateOperation, VectorPersisted, VectorStructPersisted,
+    };
+
     use super::*;
+    use crate::text;
+
+    fn capability(kind: &str) -> Point {
+        let capability = serde_json::json!({
+            "cluster": "a", "group": "", "version": "v1", "kind": kind, "resource": "things", "namespaced": true,
+        });
+        Point::capability(&serde_json::from_value(capability).unwrap())
+    }
+
+    async fn found(engine: &Engine, words: &str) -> Vec<String> {
+        let question = Target::Words(text::question([words]));
+        let all = wire::filter_what("capability", None);
+        let found = engine.nearest(question, all, 10).await.unwrap();
+        let kind = |payload: &Value| payload["capability"]["kind"].as_str().unwrap().to_owned();
+        found.iter().map(|(_, payload)| kind(payload)).collect()
+    }
+
+    /// As the first release laid it out: words under their own numbers, their weights by the engine.
+    fn first_layout(directory: &Path, points: Vec<Point>) {
+        fs::create_dir_all(directory).unwrap();
+        let words = EdgeSparseVectorParamsBuilder::new()
+            .modifier(Modifier::Idf)
+            .build();
+        let config = EdgeConfigBuilder::new()
+            .sparse_vector(wire::WORDS, words)
+            .build();
+        let shard = EdgeShard::new(directory, config).unwrap();
+        let points = points
+            .into_iter()
+            .map(|point| {
+                let words = VectorPersisted::Sparse(SparseVector {
+                    indices: point.words.indices,
+                    values: point.words.values,
+                });
+                let Value::Object(payload) = point.payload else {
+                    panic!("a payload is a map");
+                };
+                PointStructPersisted {
+                    id: PointId::Uuid(point.id),
+                    vector: VectorStructPersisted::Named([(wire::WORDS.to_owned(), words)].into()),
+                    payload: Some(qdrant_edge::Payload(payload.into_iter().collect())),
+                }
+            })
+            .collect();
+        let insert = PointOperations::UpsertPoints(PointInsertOperations::PointsList(points));
+        shard
+            .update(UpdateOperation::PointOperation(insert))
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_directory_of_an_earlier_release_is_laid_out_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = place(folder.path(), 1);
+        first_layout(&old, vec![capability("Database"), capability("Queue")]);
+        // What a copy that was cut short left.
+        fs::create_dir_all(folder.path().join("points.new/segments")).unwrap();
+        let engine = open(folder.path()).unwrap().into_points();
+        assert_eq!(found(&engine, "database").await, ["Database"]);
+        assert!(!old.exists());
+        drop(engine);
+        let engine = open(folder.path()).unwrap().into_points();
+        assert_eq!(found(&engine, "queue").await, ["Queue"]);
+    }
+
+    #[tokio::test]
+    async fn a_renewal_that_was_cut_short_between_its_steps_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = open(folder.path()).unwrap().into_points();
+        engine.upsert(vec![capability("Database")]).await.unwrap();
+        drop(engine);
+        let points = place(folder.path(), LAYOUT);
+        fs::rename(&points, points.with_extension("old")).unwrap();
+        let engine = open(folder.path()).unwrap().into_points();
+        assert_eq!(found(&engine, "database").await, ["Database"]);
+    }
+
+    #[tokio::test]
+    async fn words_weigh_the_same_after_writing_anew_deleting_and_opening_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = open(folder.path()).unwrap().into_points();
+        let kinds = ["Database", "DatabaseUser", "Queue"];
+        let all: Vec<Point> = kinds.iter().map(|kind| capability(kind)).collect();
+        let scores = async |engine: &Engine| {
+            let question = Target::Words(text::question(["database"]));
+            let all = wire::filter_what("capability", None);
+            let found = engine.nearest(question, all, 10).await.unwrap();
+            found
+                .into_iter()
+                .map(|(score, _)| score.to_bits())
+                .collect::<Vec<u32>>()
+        };
+        engine.upsert(all).await.unwrap();
+        let first = scores(&engine).await;
+        assert_eq!(first.len(), 2);
+        engine.upsert(vec![capability("Database")]).await.unwrap();
+        engine.upsert(vec![capability("Topic")]).await.unwrap();
+        assert_ne!(scores(&engine).await, first);
+        engine.delete(vec![capability("Topic").id]).await.unwrap();
+        assert_eq!(scores(&engine).await, first);
+        drop(engine);
+        let engine = open(folder.path()).unwrap().into_points();
+        assert_eq!(scores(&engine).await, first);
+        engine
+            .delete_where(wire::filter_cluster("a"))
+            .await
+            .unwrap();
+        engine.upsert(vec![capability("Queue")]).await.unwrap();
+        assert!(found(&engine, "database").await.is_empty());
+        assert_eq!(found(&engine, "queue").await, ["Queue"]);
+    }
 
     #[tokio::test]
     async fn a_write_that_was_given_up_is_not_done_behind_the_next_ones_back() {
@@ -428,7 +368,7 @@ mod tests {
         let point = || Point {
             id,
             payload: serde_json::json!({ wire::WHAT: "object" }),
-            words: crate::text::Sparse::default(),
+            words: text::Sparse::default(),
             meaning: None,
         };
         engine.upsert(vec![point()]).await.unwrap();

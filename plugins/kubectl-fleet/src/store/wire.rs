@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{Capability, Change, Note, StoreError, Stored};
 use crate::freshness::ClusterState;
+use crate::health::Health;
 use crate::identity;
 use crate::meaning::{Meaning, Vector};
 use crate::query::{Field, Query, Side, Term, Test};
@@ -203,6 +204,13 @@ pub fn filter(query: &Query, now: i64) -> Value {
     must.extend(query.scope.as_ref().map(|scope| scope.filter()));
     let mut must_not = Vec::new();
     for Term { negated, test } in &query.terms {
+        // Every record has exactly one health: what it is instead is found in the index, what it is not is not.
+        if let (true, Test::Is(Field::Health, values)) = (negated, test) {
+            let others = Health::ALL.iter().map(|health| health.as_str().to_owned());
+            let others: Vec<String> = others.filter(|it| !values.contains(it)).collect();
+            must.push(is(Field::Health.key(), &others));
+            continue;
+        }
         let condition = match test {
             Test::Is(field, values) => is(field.key(), values),
             Test::Age(side, seconds) => range("createdAt", *side, now - seconds),
