@@ -85,11 +85,7 @@ async fn a_text_is_asked_for_once() {
     );
     let texts = ["a", "bb", "a"].map(ToOwned::to_owned);
     let vectors = meaning.vectors(&texts).await.unwrap();
-    let first: Vec<u32> = vectors
-        .iter()
-        .flatten()
-        .map(|it| it[0].to_bits())
-        .collect();
+    let first: Vec<u32> = vectors.iter().flatten().map(|it| it[0].to_bits()).collect();
     assert_eq!(first, [1f32, 2.0, 1.0].map(f32::to_bits));
     meaning.vectors(&texts).await.unwrap();
     // One text to find out the length, and two that differ.
@@ -150,9 +146,8 @@ async fn a_text_that_is_refused_keeps_no_other_from_its_vector() {
         patience: usize::MAX,
     });
     let texts = ["a", "poison", "b"].map(ToOwned::to_owned);
-    let there = |vectors: &[Option<Vector>]| -> Vec<bool> {
-        vectors.iter().map(Option::is_some).collect()
-    };
+    let there =
+        |vectors: &[Option<Vector>]| -> Vec<bool> { vectors.iter().map(Option::is_some).collect() };
     let vectors = meaning.vectors(&texts).await.unwrap();
     assert_eq!(there(&vectors), [true, false, true]);
     // How long vectors are, all at once, whether anything is accepted, and each by itself. Then it is remembered.

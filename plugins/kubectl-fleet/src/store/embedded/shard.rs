@@ -334,10 +334,14 @@ impl Shard {
                 let found = self.query(query, filter, limit + SPARE, only_words())?;
                 Ok(found
                     .into_iter()
-                    .filter(|point| match (point.id, stored_words(point.vector.as_ref())) {
-                        (PointId::Uuid(id), Some(words)) => words::is_meant(&question, id, words),
-                        _ => false,
-                    })
+                    .filter(
+                        |point| match (point.id, stored_words(point.vector.as_ref())) {
+                            (PointId::Uuid(id), Some(words)) => {
+                                words::is_meant(&question, id, words)
+                            }
+                            _ => false,
+                        },
+                    )
                     .map(|point| (point.score, value(point.payload)))
                     .take(limit)
                     .collect())
@@ -378,14 +382,22 @@ impl Shard {
             .map_err(|error| refused(&error))
     }
 
-    pub(super) fn facet(&self, key: &str, filter: Value, limit: usize) -> Stored<Vec<(String, u64)>> {
+    pub(super) fn facet(
+        &self,
+        key: &str,
+        filter: Value,
+        limit: usize,
+    ) -> Stored<Vec<(String, u64)>> {
         let request = FacetRequest {
             key: path(key)?,
             limit,
             filter: Some(parse(filter)?),
             exact: true,
         };
-        let found = self.engine.facet(request).map_err(|error| refused(&error))?;
+        let found = self
+            .engine
+            .facet(request)
+            .map_err(|error| refused(&error))?;
         let text = |value| match value {
             FacetValue::Keyword(text) => text,
             FacetValue::Int(number) => number.to_string(),
