@@ -64,8 +64,24 @@ pub(crate) type Vector = Arc<[f32]>;
 pub struct Meaning {
     model: Box<dyn Embed>,
     space: OnceCell<Space>,
-    /// None for a text that the model refused.
-    remembered: Mutex<FxHashMap<String, Option<Vector>>>,
+    remembered: Mutex<FxHashMap<String, Said>>,
+}
+
+/// What a model said to a text.
+#[derive(Debug, Clone)]
+enum Said {
+    Yes(Vector),
+    /// It refused this one, and not everything.
+    No,
+}
+
+impl Said {
+    fn vector(self) -> Option<Vector> {
+        match self {
+            Self::Yes(vector) => Some(vector),
+            Self::No => None,
+        }
+    }
 }
 
 /// Where the vectors of a model live.
@@ -120,12 +136,12 @@ impl Meaning {
         texts: &[String],
     ) -> Result<Vec<Option<Vector>>, ModelError> {
         let expected = self.space().await?.dimensions;
-        let mut known: FxHashMap<&String, Option<Vector>> = FxHashMap::default();
+        let mut known: FxHashMap<&String, Said> = FxHashMap::default();
         let mut unknown: Vec<String> = Vec::new();
         for text in texts {
             match self.remembered(text) {
-                Some(vector) => {
-                    known.insert(text, vector);
+                Some(said) => {
+                    known.insert(text, said);
                 }
                 None if !unknown.contains(text) => unknown.push(text.clone()),
                 None => {}
@@ -141,13 +157,13 @@ impl Meaning {
             )));
         }
         for (text, vector) in unknown.iter().zip(fresh) {
-            let vector = vector.map(Vector::from);
-            self.remember(text, vector.clone());
-            known.insert(text, vector);
+            let said = vector.map_or(Said::No, |vector| Said::Yes(vector.into()));
+            self.remember(text, said.clone());
+            known.insert(text, said);
         }
         Ok(texts
             .iter()
-            .map(|it| known.get(it).cloned().flatten())
+            .map(|it| known.get(it).cloned()?.vector())
             .collect())
     }
 
@@ -189,10 +205,10 @@ impl Meaning {
     /// The space and the vector of a record, if its text is remembered.
     pub(crate) fn known(&self, record: &Record) -> Option<(&str, Vector)> {
         let space = self.space.get()?;
-        Some((&space.name, self.remembered(&text(record))??))
+        Some((&space.name, self.remembered(&text(record))?.vector()?))
     }
 
-    fn remembered(&self, text: &str) -> Option<Option<Vector>> {
+    fn remembered(&self, text: &str) -> Option<Said> {
         let remembered = self.remembered.lock();
         remembered
             .unwrap_or_else(PoisonError::into_inner)
@@ -200,14 +216,14 @@ impl Meaning {
             .cloned()
     }
 
-    fn remember(&self, text: &str, vector: Option<Vector>) {
+    fn remember(&self, text: &str, said: Said) {
         let remembered = self.remembered.lock();
         let mut remembered = remembered.unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED {
             // Texts come again within minutes or never: beginning anew costs a few questions.
             remembered.clear();
         }
-        remembered.insert(text.to_owned(), vector);
+        remembered.insert(text.to_owned(), said);
     }
 }
 
