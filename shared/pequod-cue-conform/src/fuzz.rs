@@ -46,6 +46,8 @@ pub struct Plan {
     pub jobs: usize,
     /// How long either side may take for one.
     pub patience: Duration,
+    /// How long the reference may take for one, if that is less: some programs it never ends.
+    pub official_patience: Duration,
 }
 
 /// How many cases of a signature are kept.
@@ -89,6 +91,7 @@ struct Pair<'a> {
     ours: Worker,
     theirs: LineServer,
     patience: Duration,
+    official_patience: Duration,
 }
 
 impl<'a> Pair<'a> {
@@ -98,6 +101,7 @@ impl<'a> Pair<'a> {
             ours: Worker::start()?,
             theirs: official(oracle)?,
             patience,
+            official_patience: patience,
         })
     }
 
@@ -120,7 +124,9 @@ impl<'a> Pair<'a> {
             .map(|(name, data)| serde_json::json!({"name": name, "data": data}))
             .collect();
         let request = serde_json::json!({"id": "fuzz", "files": files});
-        let answer = self.theirs.ask(&request.to_string(), self.patience);
+        let answer = self
+            .theirs
+            .ask(&request.to_string(), self.official_patience);
         let theirs = match answer {
             Ok(line) => serde_json::from_str(&line).unwrap_or_else(|_| without(Poison::Crash)),
             Err(poison) => {
@@ -234,6 +240,7 @@ pub fn run(oracle: &Oracle, corpus: &Corpus, plan: Plan) -> io::Result<Findings>
             .map(|_| {
                 scope.spawn(|| -> io::Result<()> {
                     let mut pair = Pair::start(oracle, plan.patience)?;
+                    pair.official_patience = plan.patience.min(plan.official_patience);
                     loop {
                         let case = next.fetch_add(1, Ordering::Relaxed);
                         if case >= plan.first + plan.cases {

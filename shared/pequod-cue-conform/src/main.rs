@@ -37,6 +37,9 @@ struct Options {
     /// Seconds that one archive may take.
     #[arg(long, default_value_t = 20)]
     patience_seconds: u64,
+    /// Seconds that the reference may take for one program that nobody wrote.
+    #[arg(long, default_value_t = 20)]
+    official_patience_seconds: u64,
     /// Compare answers to this many programs that nobody wrote, instead.
     #[arg(long, value_name = "CASES")]
     fuzz: Option<u64>,
@@ -98,6 +101,7 @@ fn fuzz(options: &Options, cases: u64) -> Result<Exit, Box<dyn std::error::Error
         cases,
         jobs: options.jobs,
         patience: Duration::from_secs(options.patience_seconds),
+        official_patience: Duration::from_secs(options.official_patience_seconds),
     };
     let findings = fuzz::run(&oracle, &corpus, plan)?;
     let mut out = io::stdout().lock();
