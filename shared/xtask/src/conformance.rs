@@ -160,7 +160,10 @@ fn meaning(_: &[String]) -> Result<Vec<Figure>> {
     let model = models.join("all-MiniLM-L6-v2").display().to_string();
     let environment = [("PEQUOD_FLEET_MODEL", model)];
     let mut figures = fleet_test("meaning::a_published_model", &environment)?;
-    figures.extend(fleet_test("relevance::what_meaning_beside_words", &environment)?);
+    figures.extend(fleet_test(
+        "relevance::what_meaning_beside_words",
+        &environment,
+    )?);
     Ok(figures)
 }
 
