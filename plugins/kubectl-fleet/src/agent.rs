@@ -523,15 +523,13 @@ impl Keeper {
             .filter(|served| discovery::wanted(served, &self.options))
             .map(|served| ((served.group.clone(), served.kind.clone()), served.clone()))
             .collect();
-        let unknown_group = |group: &str| found.undiscovered.iter().any(|it| it == group);
+        // One whose group does not answer is unknown, not gone.
+        let unknown_group = |group: &String| found.undiscovered.contains(group);
+        let is_gone =
+            |key: &&(String, String)| !wanted.contains_key(*key) && !unknown_group(&key.0);
 
-        // Kinds that left. One whose group does not answer is unknown, not gone.
-        let left: Vec<(String, String)> = self
-            .tasks
-            .keys()
-            .filter(|key| !wanted.contains_key(*key) && !unknown_group(&key.0))
-            .cloned()
-            .collect();
+        // Kinds that left.
+        let left: Vec<(String, String)> = self.tasks.keys().filter(is_gone).cloned().collect();
         for key in left {
             if let Some((served, token)) = self.tasks.remove(&key) {
                 token.cancel();
@@ -551,12 +549,7 @@ impl Keeper {
         }
         // What the store still has of kinds that left while no agent was looking, or before this one could read them:
         // a group that did not answer at first may be gone by the time discovery is whole again.
-        let gone: Vec<(String, String)> = self
-            .known
-            .keys()
-            .filter(|key| !wanted.contains_key(*key) && !unknown_group(&key.0))
-            .cloned()
-            .collect();
+        let gone: Vec<(String, String)> = self.known.keys().filter(is_gone).cloned().collect();
         for key in gone {
             let known = self.known.remove(&key).unwrap_or_default();
             let _ = self

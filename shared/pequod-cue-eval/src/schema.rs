@@ -166,7 +166,7 @@ impl Call<'_, '_> {
                 let node = self.session.deref(node);
                 match self.session[node].base {
                     Base::Struct => return Ok(Some(Admitted::Struct(self.session.said_of(node)))),
-                    Base::List { open } => return self.session.list_admits(node, open).map(Some),
+                    Base::List { open } => return Ok(Some(self.session.list_admits(node, open))),
                     Base::Value(content) => content,
                     Base::None => return Ok(Some(Admitted::Anything)),
                 }
@@ -306,15 +306,15 @@ impl Session<'_> {
         said
     }
 
-    fn list_admits(&self, node: NodeId, open: bool) -> Run<Admitted> {
+    fn list_admits(&self, node: NodeId, open: bool) -> Admitted {
         let elements = self.elements(node).into_iter().map(Value::Node).collect();
         let rest = self[node]
             .patterns()
             .last()
             .map(|pattern| Value::Node(pattern.constraint));
-        Ok(Admitted::List {
+        Admitted::List {
             elements,
             rest: rest.filter(|_| open),
-        })
+        }
     }
 }
