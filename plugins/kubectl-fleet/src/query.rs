@@ -99,6 +99,29 @@ impl Field {
         self.row().2
     }
 
+    /// Whether its values are few, however many objects there are.
+    pub fn is_of_few_values(self) -> bool {
+        match self {
+            Self::Cluster
+            | Self::Namespace
+            | Self::Kind
+            | Self::Group
+            | Self::Health
+            | Self::Reason
+            | Self::Phase
+            | Self::Condition
+            | Self::Ready
+            | Self::About => true,
+            Self::Name
+            | Self::Label
+            | Self::Owner
+            | Self::OwnerUid
+            | Self::Image
+            | Self::Uid
+            | Self::Id => false,
+        }
+    }
+
     /// The field a word names.
     pub fn named(word: &str) -> Option<Self> {
         let word = match word {

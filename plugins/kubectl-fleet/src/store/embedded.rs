@@ -225,7 +225,7 @@ impl Points for Engine {
     fn facet(
         &self,
         key: &'static str,
-        filter: Value,
+        filter: Option<Value>,
         limit: usize,
     ) -> BoxFuture<'_, Stored<Vec<(String, u64)>>> {
         self.run(false, move |shard| shard.facet(key, filter, limit))

@@ -44,11 +44,12 @@ pub trait Points: Send + Sync {
     fn place(&self, space: String, vectors: Vec<(Uuid, Vector)>) -> BoxFuture<'_, Stored<()>>;
     /// How many points match.
     fn count(&self, filter: Value) -> BoxFuture<'_, Stored<u64>>;
-    /// The values of a key among matching points.
+    /// The values of a key among matching points; among all of them without a filter, which costs as much as there are
+    /// values and not as there are points.
     fn facet(
         &self,
         key: &'static str,
-        filter: Value,
+        filter: Option<Value>,
         limit: usize,
     ) -> BoxFuture<'_, Stored<Vec<(String, u64)>>>;
     /// Makes everything survive a crash.
@@ -146,9 +147,11 @@ impl<P: Points> PointStore<P> {
             let Test::Is(field, values) = &mut term.test else {
                 continue;
             };
+            // A field of few values is asked for all that there are: those of no matching object do no harm.
+            let among = (!field.is_of_few_values()).then(|| wire::filter(&exact, now));
             let known = self
                 .points
-                .facet(field.key(), wire::filter(&exact, now), EXPANDED_VALUES)
+                .facet(field.key(), among, EXPANDED_VALUES)
                 .await?;
             if known.len() >= EXPANDED_VALUES {
                 return Err(StoreError::Refused(format!(
@@ -312,10 +315,14 @@ impl<P: Points> Store for PointStore<P> {
         limit: usize,
     ) -> BoxFuture<'a, Stored<Vec<(String, u64)>>> {
         Box::pin(async move {
-            let mut values = self
-                .points
-                .facet(field.key(), self.filter(query, now).await?, limit)
-                .await?;
+            // Only the clusters' names are in points that are no objects.
+            let everything = query.terms.is_empty() && query.scope.is_none();
+            let filter = if everything && field != Field::Cluster {
+                None
+            } else {
+                Some(self.filter(query, now).await?)
+            };
+            let mut values = self.points.facet(field.key(), filter, limit).await?;
             // Equal counts come in the order of their values, in every store.
             values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
             Ok(values)

@@ -289,7 +289,7 @@ impl Points for Server {
     fn make_space(&self, name: String, dimensions: usize) -> BoxFuture<'_, Stored<()>> {
         Box::pin(async move {
             let path = format!("/vectors/{name}?wait=true");
-            let body = json!({ "dense": { "size": dimensions, "distance": "Cosine" } });
+            let body = json!({ "dense": { "size": dimensions, "distance": "Cosine", "datatype": "float16" } });
             match self.points(Method::PUT, &path, body).await {
                 // Another agent was first.
                 Err(StoreError::Refused(why)) if why.contains("already exists") => Ok(()),
@@ -365,7 +365,7 @@ impl Points for Server {
     fn facet(
         &self,
         key: &'static str,
-        filter: Value,
+        filter: Option<Value>,
         limit: usize,
     ) -> BoxFuture<'_, Stored<Vec<(String, u64)>>> {
         Box::pin(async move {

@@ -200,7 +200,16 @@ fn read<T: DeserializeOwned>(value: Value) -> Stored<T> {
 
 /// The filter of a query's terms over records. Patterns must have been expanded before.
 pub fn filter(query: &Query, now: i64) -> Value {
-    let mut must = vec![is(WHAT, &["object".to_owned()])];
+    // All but the name of a cluster is known of objects alone: what has it is one, and need not be asked.
+    let is_of_objects = |Term { negated, test }: &Term| match test {
+        Test::Is(Field::Cluster, _) => false,
+        Test::Is(Field::Health, _) => true,
+        _ => !negated,
+    };
+    let mut must = Vec::new();
+    if !query.terms.iter().any(is_of_objects) {
+        must.push(is(WHAT, &["object".to_owned()]));
+    }
     must.extend(query.scope.as_ref().map(|scope| scope.filter()));
     let mut must_not = Vec::new();
     for Term { negated, test } in &query.terms {

@@ -141,6 +141,12 @@ async fn conforms(store: &dyn Store) {
         .await
         .unwrap();
     assert_eq!(names(store, "name:web-1").await, ["web-1"]);
+    let by = store
+        .facet(Field::Health, &Query::default(), NOW, 10)
+        .await
+        .unwrap();
+    let counted = [("Current".to_owned(), 2), ("Failed".to_owned(), 2)];
+    assert_eq!(by, counted, "nothing twice, nothing that is gone");
 
     // Clusters and capabilities live beside the objects and are not found among them.
     let state = ClusterState {

@@ -67,7 +67,7 @@ impl Points for Arc<Slow> {
     fn facet(
         &self,
         _: &'static str,
-        _: Value,
+        _: Option<Value>,
         _: usize,
     ) -> BoxFuture<'_, Stored<Vec<(String, u64)>>> {
         Box::pin(async { Ok(Vec::new()) })

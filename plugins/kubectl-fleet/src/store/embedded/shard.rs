@@ -11,8 +11,8 @@ use qdrant_edge::{
     PointInsertOperations, PointOperations, PointStructPersisted, PointVectorsPersisted, QueryEnum,
     QueryRequest, Record, ScoringQuery, ScrollRequest, SparseVector, UpdateOperation,
     UpdateVectorsOp, VectorInternal, VectorNameConfig, VectorNameOperations, VectorOperations,
-    VectorPersisted, VectorStructInternal, VectorStructPersisted, WalOptions, WithPayloadInterface,
-    WithVector,
+    VectorPersisted, VectorStorageDatatype, VectorStructInternal, VectorStructPersisted,
+    WalOptions, WithPayloadInterface, WithVector,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -278,7 +278,7 @@ impl Shard {
             size: dimensions,
             distance: Distance::Cosine,
             multivector_config: None,
-            datatype: None,
+            datatype: Some(VectorStorageDatatype::Float16),
         };
         let create = VectorNameOperations::CreateVectorName(CreateVectorName {
             vector_name: name,
@@ -385,13 +385,13 @@ impl Shard {
     pub(super) fn facet(
         &self,
         key: &str,
-        filter: Value,
+        filter: Option<Value>,
         limit: usize,
     ) -> Stored<Vec<(String, u64)>> {
         let request = FacetRequest {
             key: path(key)?,
             limit,
-            filter: Some(parse(filter)?),
+            filter: filter.map(parse).transpose()?,
             exact: true,
         };
         let found = self
