@@ -217,6 +217,11 @@ async fn of_the_store(figures: &mut Figures, count: usize, folder: Option<&Path>
     }
     let slow = percentile(&mut times, 0.99);
     figures.put("countP99", slow, "ms", "p99 of counting what is not well");
+    let query = parse("name:web-00*").unwrap();
+    let begun = Instant::now();
+    let _ = store.list(&query, now, page).await.unwrap();
+    let took = begun.elapsed().as_secs_f64() * 1000.0;
+    println!("{took:>12.1} ms         a filter by a pattern of names, once");
     let mut times = Vec::new();
     for at in 0..200 {
         let words = ["payment crash", "postgres team", "redis gateway", "mail 4c"][at % 4];

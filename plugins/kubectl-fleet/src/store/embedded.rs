@@ -215,7 +215,13 @@ impl Points for Engine {
         filter: Value,
         limit: usize,
     ) -> BoxFuture<'_, Stored<Vec<(f32, Value)>>> {
-        self.run(false, move |shard| shard.nearest(to, filter, limit))
+        Box::pin(async move {
+            if matches!(to, Target::Words(_)) && !self.shard.counts_words() {
+                self.run(true, Shard::count_words).await?;
+            }
+            self.run(false, move |shard| shard.nearest(to, filter, limit))
+                .await
+        })
     }
 
     fn count(&self, filter: Value) -> BoxFuture<'_, Stored<u64>> {

@@ -65,7 +65,7 @@ pub enum Target {
 }
 
 /// Patterns are expanded to the values they fit; beyond so many different values a field has none that can be told.
-const EXPANDED_VALUES: usize = 100_000;
+const EXPANDED_VALUES: usize = 2_000_000;
 /// No value of any field.
 const NOTHING: &str = "\u{0}";
 
@@ -147,8 +147,9 @@ impl<P: Points> PointStore<P> {
             let Test::Is(field, values) = &mut term.test else {
                 continue;
             };
-            // A field of few values is asked for all that there are: those of no matching object do no harm.
-            let among = (!field.is_of_few_values()).then(|| wire::filter(&exact, now));
+            // Where that is quicker, for all values that there are: those of no matching object do no harm.
+            let among = (!field.is_of_few_values() && !exact.terms.is_empty())
+                .then(|| wire::filter(&exact, now));
             let known = self
                 .points
                 .facet(field.key(), among, EXPANDED_VALUES)

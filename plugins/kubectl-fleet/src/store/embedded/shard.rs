@@ -32,7 +32,8 @@ const SPARE: usize = 8;
 /// A directory of points. Whoever writes excludes all others who write.
 pub(super) struct Shard {
     engine: EdgeShard,
-    frequencies: RwLock<Frequencies>,
+    /// None until words are searched: who only reads by terms, or only writes, does not wait for them.
+    frequencies: RwLock<Option<Frequencies>>,
 }
 
 pub(super) fn refused(error: &dyn std::fmt::Display) -> StoreError {
@@ -107,21 +108,36 @@ impl Shard {
 
     /// The one of a directory.
     pub(super) fn load(directory: &Path) -> Stored<Self> {
-        let engine = EdgeShard::load(directory, None).map_err(|error| refused(&error))?;
-        let shard = Self {
-            engine,
+        Ok(Self {
+            engine: EdgeShard::load(directory, None).map_err(|error| refused(&error))?,
             frequencies: RwLock::default(),
-        };
-        let mut frequencies = Frequencies::default();
-        shard.each_page(None, |records| {
+        })
+    }
+
+    /// Whether words are counted, so that they can be searched.
+    pub(super) fn counts_words(&self) -> bool {
+        self.frequencies
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
+    /// Counts the words of all points, if that was not done. Nobody may write meanwhile.
+    pub(super) fn count_words(&self) -> Stored<()> {
+        if self.counts_words() {
+            return Ok(());
+        }
+        let mut counted = Frequencies::default();
+        self.each_page(None, |records| {
             for (id, words) in with_words(records) {
-                frequencies.add(id, words);
+                counted.add(id, words);
             }
         })?;
-        Ok(Self {
-            frequencies: RwLock::new(frequencies),
-            ..shard
-        })
+        *self
+            .frequencies
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(counted);
+        Ok(())
     }
 
     fn update(&self, operation: UpdateOperation) -> Stored<()> {
@@ -137,7 +153,9 @@ impl Shard {
             .frequencies
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        change(&mut frequencies);
+        if let Some(frequencies) = &mut *frequencies {
+            change(frequencies);
+        }
     }
 
     /// Ids and words of all points that match, page by page.
@@ -164,8 +182,11 @@ impl Shard {
         }
     }
 
-    /// Those of the points that are there, with their words.
+    /// Those of the points that are there, with their words, if those are counted.
     fn known(&self, ids: &[PointId]) -> Stored<Vec<Record>> {
+        if !self.counts_words() {
+            return Ok(Vec::new());
+        }
         self.engine
             .retrieve(
                 ids,
@@ -178,14 +199,17 @@ impl Shard {
     pub(super) fn upsert(&self, points: Vec<Point>) -> Stored<()> {
         let ids: Vec<PointId> = points.iter().map(|it| PointId::Uuid(it.id)).collect();
         let before = self.known(&ids)?;
-        let mut after = Vec::with_capacity(points.len());
+        let counts = self.counts_words();
+        let mut after = Vec::new();
         let points = points
             .into_iter()
             .map(|point| {
                 let mut vectors = HashMap::new();
                 if !point.words.indices.is_empty() {
                     let stored = words::stored(point.id, point.words);
-                    after.push((point.id, stored.clone()));
+                    if counts {
+                        after.push((point.id, stored.clone()));
+                    }
                     vectors.insert(WORDS.to_owned(), VectorPersisted::Sparse(stored));
                 }
                 if let Some((space, vector)) = point.meaning {
@@ -231,9 +255,11 @@ impl Shard {
     pub(super) fn delete_where(&self, filter: Value) -> Stored<()> {
         let filter = parse(filter)?;
         let mut before: Vec<(Uuid, SparseVector)> = Vec::new();
-        self.each_page(Some(&filter), |records| {
-            before.extend(with_words(records).map(|(id, words)| (id, words.clone())));
-        })?;
+        if self.counts_words() {
+            self.each_page(Some(&filter), |records| {
+                before.extend(with_words(records).map(|(id, words)| (id, words.clone())));
+            })?;
+        }
         let delete = PointOperations::DeletePointsByFilter(filter);
         self.update(UpdateOperation::PointOperation(delete))?;
         self.counted(|frequencies| {
@@ -326,7 +352,9 @@ impl Shard {
                     .frequencies
                     .read()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .question(&question);
+                    .as_ref()
+                    .map(|frequencies| frequencies.question(&question))
+                    .ok_or_else(|| refused(&"words are not counted yet"))?;
                 if asked.indices.is_empty() {
                     return Ok(Vec::new());
                 }
