@@ -37,7 +37,7 @@ impl Tools {
     /// standard error.
     pub fn find_or_build() -> Result<Self> {
         let modules = modules()?;
-        let cache = cache_folder()?;
+        let cache = cache_folder("tools")?;
         let folder = cache.join(key(&modules)?);
         if folder.exists() {
             return Ok(Self { folder });
@@ -88,13 +88,14 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn cache_folder() -> Result<PathBuf> {
+/// The folder in the user's cache for programs of that sort. It may not be there yet.
+pub fn cache_folder(sort: &str) -> Result<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .filter(|folder| !folder.is_empty())
         .map(PathBuf::from)
         .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
         .ok_or_else(|| Error::new("neither XDG_CACHE_HOME nor HOME says where the cache is"))?;
-    Ok(cache.join("pequod/tools"))
+    Ok(cache.join("pequod").join(sort))
 }
 
 /// Hash over the version of Go and the name and content of every `go.mod`, `go.sum` and `.go` file.

@@ -49,6 +49,11 @@ pub(crate) const SUITES: &[Suite] = &[
         about: "an agent against bare listing and bare writing, and questions to the embedded store",
         run: fleet::run,
     },
+    Suite {
+        name: "clusterpedia",
+        about: "Clusterpedia and kubectl-fleet over the same API servers: reading them, answering, following changes",
+        run: fleet::beside_clusterpedia,
+    },
 ];
 
 /// A program of the suite, built for release: what people install is what is measured.
