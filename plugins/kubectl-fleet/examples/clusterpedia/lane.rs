@@ -58,6 +58,7 @@ impl Memory {
 
 /// A question that was asked many times.
 pub(crate) struct Timed {
+    pub(crate) figure: &'static str,
     pub(crate) what: &'static str,
     /// Objects that match.
     pub(crate) total: u64,
@@ -116,15 +117,15 @@ async fn questions<D: Dialect>(asked: &Asked<D>, members: &Members) -> Vec<Timed
     let three = |at: usize| Question::Labels { team: at % 97 };
     let failed = |_| Question::Phase("Failed");
     let none = |_| Question::Phase("Unknown");
-    let all: [(&'static str, &dyn Fn(usize) -> Question); 4] = [
-        ("by name, all clusters", &name),
-        ("three labels, all clusters", &three),
-        ("status, of one Pod in fifty", &failed),
-        ("status that no Pod has", &none),
+    let all: [(&'static str, &'static str, &dyn Fn(usize) -> Question); 4] = [
+        ("name", "by name, all clusters", &name),
+        ("labels", "three labels, all clusters", &three),
+        ("status", "status, of one Pod in fifty", &failed),
+        ("none", "status that no Pod has", &none),
     ];
     let mut timed = Vec::new();
-    for (what, question) in all {
-        timed.push(times(asked, what, question).await);
+    for (figure, what, question) in all {
+        timed.push(times(asked, (figure, what), question).await);
     }
     timed.push(counts(asked).await);
     timed
@@ -132,7 +133,7 @@ async fn questions<D: Dialect>(asked: &Asked<D>, members: &Members) -> Vec<Timed
 
 async fn times<D: Dialect>(
     asked: &Asked<D>,
-    what: &'static str,
+    (figure, what): (&'static str, &'static str),
     question: &dyn Fn(usize) -> Question,
 ) -> Timed {
     let (mut times, mut bytes) = (Vec::new(), 0);
@@ -146,6 +147,7 @@ async fn times<D: Dialect>(
         }
     }
     Timed {
+        figure,
         what,
         total: asked.count(&question(1)).await.unwrap(),
         usual: percentile(&mut times, 0.5),
@@ -166,6 +168,7 @@ async fn counts<D: Dialect>(asked: &Asked<D>) -> Timed {
         }
     }
     Timed {
+        figure: "count",
         what: "counting a status",
         total,
         usual: percentile(&mut times, 0.5),

@@ -1,6 +1,6 @@
 //! Both sides in one table.
 
-use crate::lane::{Lane, Timed};
+use crate::lane::Lane;
 use crate::source::RELEASE;
 
 struct Table(Vec<(String, f64)>);
@@ -26,10 +26,6 @@ fn rate(lane: &Lane) -> f64 {
     lane.objects as f64 / lane.sync.as_secs_f64()
 }
 
-fn worst(questions: &[Timed]) -> f64 {
-    questions.iter().map(|it| it.slow).fold(0.0, f64::max)
-}
-
 pub(crate) fn print(ours: &Lane, rival: &Lane) {
     println!(
         "{} objects read by kubectl-fleet, {} by Clusterpedia {RELEASE}\n",
@@ -45,18 +41,24 @@ pub(crate) fn print(ours: &Lane, rival: &Lane) {
         0,
         ours_rate / rival_rate,
     );
-    for (at, (one, other)) in ours.questions.iter().zip(&rival.questions).enumerate() {
+    for (one, other) in ours.questions.iter().zip(&rival.questions) {
         assert_eq!(one.total, other.total, "{}: not the same answer", one.what);
         let what = format!("{}: {} objects; p50, ms", one.what, one.total);
         table.less(
-            &format!("question{at}P50"),
+            &format!("{}P50", one.figure),
             &what,
             one.usual,
             other.usual,
             1,
         );
         let what = format!("{}: p99, ms", one.what);
-        table.less(&format!("question{at}P99"), &what, one.slow, other.slow, 1);
+        table.less(
+            &format!("{}P99", one.figure),
+            &what,
+            one.slow,
+            other.slow,
+            1,
+        );
     }
     table.less(
         "visibleP50",
@@ -111,9 +113,6 @@ pub(crate) fn print(ours: &Lane, rival: &Lane) {
             );
         }
     }
-    table
-        .0
-        .push(("filterP99".to_owned(), worst(&ours.questions)));
     let all: Vec<String> = table
         .0
         .iter()
