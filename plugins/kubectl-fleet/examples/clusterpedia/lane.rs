@@ -117,18 +117,13 @@ async fn questions<D: Dialect>(asked: &Asked<D>, members: &Members) -> Vec<Timed
     let three = |at: usize| Question::Labels { team: at % 97 };
     let failed = |_| Question::Phase("Failed");
     let none = |_| Question::Phase("Unknown");
-    let all: [(&'static str, &'static str, &dyn Fn(usize) -> Question); 4] = [
-        ("name", "by name, all clusters", &name),
-        ("labels", "three labels, all clusters", &three),
-        ("status", "status, of one Pod in fifty", &failed),
-        ("none", "status that no Pod has", &none),
-    ];
-    let mut timed = Vec::new();
-    for (figure, what, question) in all {
-        timed.push(times(asked, (figure, what), question).await);
-    }
-    timed.push(counts(asked).await);
-    timed
+    vec![
+        times(asked, ("name", "by name, all clusters"), &name).await,
+        times(asked, ("labels", "three labels, all clusters"), &three).await,
+        times(asked, ("status", "status, of one Pod in fifty"), &failed).await,
+        times(asked, ("none", "status that no Pod has"), &none).await,
+        counts(asked).await,
+    ]
 }
 
 async fn times<D: Dialect>(
