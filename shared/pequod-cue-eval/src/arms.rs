@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::value::{Arg, FaultCode, FaultId, Problem, WorkId};
 
 /// The sentence above the list. Its argument is counted when somebody reads it.
-const HEADING: &str = "{} errors in empty disjunction";
+pub(crate) const HEADING: &str = "{} errors in empty disjunction";
 
 impl Session<'_> {
     pub(crate) fn disjunction_fault(&mut self, work: WorkId, hole: &Hole) -> FaultId {

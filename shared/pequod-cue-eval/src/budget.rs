@@ -38,6 +38,8 @@ pub enum Poison {
         feature: &'static str,
         /// Where.
         pos: Option<Pos>,
+        /// What to do about it.
+        hint: Option<&'static str>,
     },
     /// A spent budget, or the caller's stop.
     Limit {
@@ -151,6 +153,7 @@ impl Session<'_> {
             self.poison = Some(Poison::Unsupported {
                 feature,
                 pos: self.pos,
+                hint: None,
             });
         }
         Err(Stop::Poison)

@@ -219,9 +219,39 @@ impl Call<'_, '_> {
     /// The default of a value, or the value.
     pub fn default_value(&self, value: Value) -> Value {
         match value {
-            Value::Node(node) => Value::Node(self.session.with_default(node)),
+            // What has no default stays what it is: a reference to a definition is closed, its target may not be.
+            Value::Node(node) => match self.session.with_default(node) {
+                default if default == self.session.deref(node) => value,
+                default => Value::Node(default),
+            },
             other => other,
         }
+    }
+
+    /// Tells that a function made a product of factors.
+    pub fn note_product<'n>(
+        &mut self,
+        factors: impl Iterator<Item = &'n pequod_cue_num::Decimal>,
+        product: &pequod_cue_num::Decimal,
+    ) {
+        self.session.doubt_product(factors, product);
+    }
+
+    /// Tells that a function makes a number text.
+    pub fn note_text(&mut self, number: &pequod_cue_num::Decimal) {
+        self.session.doubt_text(number);
+    }
+
+    /// Whether something of a struct is required and missing: a field, or anything else it declares.
+    pub fn lacks(&self, value: Value, anything: bool) -> bool {
+        let Value::Node(node) = value else {
+            return false;
+        };
+        let node = self.session.with_default(node);
+        self.session[node].arcs().iter().any(|arc| {
+            let n = &self.session[*arc];
+            n.presence == Presence::Required && (anything || n.label.is_string())
+        })
     }
 
     /// Whether a value (its default taken) is concrete and no error.

@@ -6,7 +6,7 @@ use crate::builtin::{Builtin, Call};
 use crate::kind::Kind;
 use crate::program::{Expr, ExprId};
 use crate::sched::{Cond, Mode};
-use crate::session::{CYCLE, Run, Session};
+use crate::session::{CYCLE, Close, Conjunct, Elem, NO_ENV, Run, Session};
 use crate::value::{Arg, FaultCode, FaultId, Validator, ValidatorId, Value};
 
 impl Session<'_> {
@@ -211,7 +211,23 @@ impl Session<'_> {
                 args.push(*value);
                 continue;
             }
-            let content = self.unwrap(*value);
+            let mut content = self.unwrap(*value);
+            if b.params[at] == Kind::TOP
+                && let Some(several @ Value::Conjunction(_)) = content
+            {
+                // What is to be looked at as a whole must be one: its parts may contradict each other.
+                let c = Conjunct {
+                    env: NO_ENV,
+                    elem: Elem::Value(several),
+                    close: Close::default(),
+                };
+                let node = self.inline_node(&[c]);
+                self.in_own_context(|session| session.finalize(node))?;
+                content = self.unwrap(Value::Node(node));
+                if let Some(Value::Fault(fault)) = content {
+                    return Ok(Some(Value::Fault(fault)));
+                }
+            }
             match content {
                 Some(content) if self.is_concrete(content) => args.push(content),
                 _ => {

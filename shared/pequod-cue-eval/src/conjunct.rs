@@ -466,7 +466,9 @@ impl Session<'_> {
             Value::Node(x) => return self.insert_node_value(work, env, x, id),
             Value::Fault(fault) => {
                 self.unshare(work)?;
-                if fault != crate::session::NO_SHARING {
+                if fault == crate::session::NO_SHARING {
+                    self.met_no_sharing();
+                } else {
                     self.add_fault(work, fault);
                 }
                 return Ok(());
@@ -569,7 +571,8 @@ impl Session<'_> {
                 self.unshare(work)?;
                 self.found_content(work, id)?;
                 if let Some(old) = self[work].scalar {
-                    if !self.scalars_equal(value, old.value) {
+                    // With an error about (what is referred to is required), the reference finds nothing equal.
+                    if self.errs.is_some() || !self.scalars_equal(value, old.value) {
                         self.report_conflict(work, origin, old);
                     }
                 } else {

@@ -242,6 +242,7 @@ enum Care<'c> {
 
 impl Session<'_> {
     pub(crate) fn perform_disjunctions(&mut self, work: WorkId) -> Run<Option<FaultId>> {
+        self.choice_begins();
         let mut holes = take(&mut self[work].holes);
         let node = self[work].node;
         if let Some(mode) = self.chosen_by_scalar(work, &holes) {
@@ -276,7 +277,9 @@ impl Session<'_> {
                 results = self.cross_product(work, &cross, hole, mode, Care::Full)?;
             }
             if results.is_empty() {
-                return Ok(Some(self.disjunction_fault(work, hole)));
+                let fault = self.disjunction_fault(work, hole);
+                self.doubt_failure(node, fault);
+                return Ok(Some(fault));
             }
             cross = results;
         }
@@ -476,6 +479,7 @@ impl Session<'_> {
         mode: Mode,
         orig: NodeId,
     ) -> Run<Result<WorkId, FaultId>> {
+        self.arm_begins(orig);
         self[p].blocking.clear();
         let blocking = take(&mut self.blocking);
         let orig_base = self[orig].base;

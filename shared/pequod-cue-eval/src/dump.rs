@@ -201,7 +201,7 @@ fn is_closed(s: &Session<'_>, node: NodeId) -> bool {
 
 /// A node as JSON, if it can be.
 fn json(evaluation: &Evaluation, node: NodeId) -> Option<String> {
-    let complete = evaluation.issues(node, true).is_empty();
+    let complete = evaluation.issues_of_data(node).is_empty();
     complete.then(|| evaluation.json_text(node, false))
 }
 

@@ -104,6 +104,7 @@ impl Session<'_> {
         };
         self.record_use(orig);
         let arc = self.deref_non_shared(orig);
+        self.doubt_value(orig, arc);
         if let Some(state) = self.work(arc)? {
             let (close, _) = self.detect_cycle(state, arc, None, expr, self.close)?;
             self.close = close;
@@ -155,6 +156,7 @@ impl Session<'_> {
             {
                 let asker = self[self[task].work].node;
                 self[orig_work].default_asked = Some(asker);
+                self.sign(crate::doubt::Sign::Asked);
                 self.wait_for(task, orig_work, cond.or(Cond::PRESENCE));
                 return Err(Stop::Yield);
             }

@@ -46,6 +46,8 @@ pub struct ReadPath {
 /// A search for the errors of a value.
 struct Search {
     concrete: bool,
+    /// Whether required definitions and hidden fields count.
+    declared: bool,
     /// What is shared and has none.
     clean: FxHashSet<NodeId>,
     found: Vec<Issue>,
@@ -112,7 +114,9 @@ impl Evaluation {
         for input in inputs {
             add_input(&mut session, root, *input);
         }
-        let result = session.finalize(root);
+        let result = session
+            .finalize(root)
+            .and_then(|()| session.settle_doubts(root));
         let mut evaluation = Self {
             session: session.settled(),
             root,
@@ -239,8 +243,18 @@ impl Evaluation {
 
     /// The errors of a value. Everything was evaluated before, so this only looks.
     pub fn issues(&self, node: NodeId, concrete: bool) -> Vec<Issue> {
+        self.search(node, concrete, true)
+    }
+
+    /// What keeps a value from being written as data.
+    pub(crate) fn issues_of_data(&self, node: NodeId) -> Vec<Issue> {
+        self.search(node, true, false)
+    }
+
+    fn search(&self, node: NodeId, concrete: bool, declared: bool) -> Vec<Issue> {
         let mut search = Search {
             concrete,
+            declared,
             clean: FxHashSet::default(),
             found: Vec::new(),
         };
@@ -300,6 +314,9 @@ impl Evaluation {
             let label = session[*arc].label;
             let presence = session[*arc].presence;
             if presence == Presence::Required && concrete_here {
+                if !search.declared && !label.is_string() {
+                    continue;
+                }
                 search.found.push(Issue {
                     code: FaultCode::Incomplete,
                     path: session.path_of(*arc),
@@ -455,7 +472,8 @@ impl Evaluation {
     }
 
     fn finished(&mut self, node: NodeId) -> Result<NodeId, (Poison, Option<Place>)> {
-        match self.session.finalize(node) {
+        let result = self.session.finalize(node);
+        match result.and_then(|()| self.session.settle_doubts(node)) {
             Ok(()) | Err(Stop::Yield) => Ok(node),
             Err(Stop::Poison) => Err(self.poison()),
         }
@@ -478,7 +496,11 @@ impl Evaluation {
             conjuncts: [conjunct(constraint), conjunct(data)].into_iter().collect(),
             ..Node::default()
         });
-        if self.session.finalize(node).is_err() {
+        let result = self.session.finalize(node);
+        if result
+            .and_then(|()| self.session.settle_doubts(node))
+            .is_err()
+        {
             return Err(self.poison());
         }
         match self.session.validate(node, Check::CONCRETE) {

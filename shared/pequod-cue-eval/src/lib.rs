@@ -49,6 +49,7 @@ mod conjunct;
 mod copies;
 mod cycle;
 mod disjunct;
+mod doubt;
 mod dump;
 mod equal;
 mod eval;

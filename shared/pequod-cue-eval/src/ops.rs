@@ -109,6 +109,9 @@ impl Session<'_> {
                 Op::Divide => a.divide(&b),
                 _ => return Ok(self.invalid_operands(op, left, right)),
             };
+            if let (Op::Multiply | Op::Divide, Ok(number)) = (op, &result) {
+                self.doubt_product([&a, &b].into_iter(), number);
+            }
             return Ok(match result {
                 Ok(number) => self.number(number, kind),
                 Err(error) => {

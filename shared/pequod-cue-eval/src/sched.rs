@@ -355,6 +355,9 @@ impl Session<'_> {
             }
         }
         let count = self.blocking.len();
+        if count > 0 {
+            self.sign(crate::doubt::Sign::Forced);
+        }
         for at in 0..count {
             let Some(task) = self.blocking.get(at) else {
                 break;

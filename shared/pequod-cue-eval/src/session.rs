@@ -16,6 +16,7 @@ use crate::budget::{Meter, Poison};
 use crate::close::{ConjunctMark, Requirement, RequirementSet};
 use crate::copies::Copies;
 use crate::disjunct::{DefaultMode, Hole};
+use crate::doubt::Doubts;
 use crate::fields::Fields;
 use crate::kind::{Kind, Label, Presence};
 use crate::program::{CompId, DeclId, ExprId, Names, Program, StructId, Sym};
@@ -526,6 +527,8 @@ pub struct Session<'s> {
     pub(crate) uses: FxHashSet<(NodeId, NodeId)>,
     /// Whether reads are worth recording.
     pub(crate) records: bool,
+    /// Signs that the outcome may not be right.
+    pub(crate) doubts: Doubts,
 }
 
 /// The nodes an arm of a disjunction copied, while it is evaluated.
@@ -609,6 +612,7 @@ impl<'s> Session<'s> {
             reads: Vec::new(),
             uses: FxHashSet::default(),
             records: false,
+            doubts: Doubts::default(),
         };
         session.nodes.push(Node {
             status: Status::Final,
@@ -677,6 +681,7 @@ impl<'s> Session<'s> {
             reads,
             uses,
             records,
+            doubts,
             stop: _,
         } = self;
         Session {
@@ -722,6 +727,7 @@ impl<'s> Session<'s> {
             reads,
             uses,
             records,
+            doubts,
             stop: None,
         }
     }

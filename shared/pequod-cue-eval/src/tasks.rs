@@ -85,6 +85,7 @@ impl Session<'_> {
         close.conjunct_opened |= self[id].close.conjunct_opened;
         let arc = self.deref_non_disjunct(arc);
         let arm = self.deref_disjunct(arc);
+        self.doubt_reference(arm);
         let (close, skip) = self.detect_cycle(work, arm, Some(env), expr, close)?;
         if skip {
             return self.unshare(work);
@@ -614,6 +615,7 @@ impl Session<'_> {
     ) -> Run<()> {
         let (key, value, source) = names;
         let node = self.for_source(source)?;
+        self.doubt_loop(node);
         if let Some(work) = self.work(node)? {
             self.freeze(work, Cond::FIELD_SET);
         }

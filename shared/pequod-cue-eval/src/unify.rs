@@ -242,6 +242,9 @@ impl Session<'_> {
         {
             return Ok(false);
         }
+        if mode == Mode::Finalize && self[node].status == Status::Evaluating {
+            self.doubt_finishing(node);
+        }
         self[node].status = Status::Evaluating;
         let now = self.eval_depth;
         let depth = std::mem::replace(&mut self[work].eval_depth, now);

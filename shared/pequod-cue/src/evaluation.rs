@@ -117,8 +117,13 @@ impl Program {
 
 fn poisoned(poison: &Poison, place: Option<Place>) -> Diagnostic {
     let problem = match poison {
-        Poison::Unsupported { feature, .. } => {
-            Diagnostic::error(codes::UNSUPPORTED, format!("{feature} is not supported"))
+        Poison::Unsupported { feature, hint, .. } => {
+            let problem =
+                Diagnostic::error(codes::UNSUPPORTED, format!("{feature} is not supported"));
+            match hint {
+                Some(hint) => problem.hint(*hint),
+                None => problem,
+            }
         }
         Poison::Limit { what, .. } => Diagnostic::error(
             codes::LIMIT,

@@ -173,7 +173,19 @@ fn run(
         }
     }
     match (function.run)(&Args(&data)) {
-        Ok(result) => Ok(Some(back(call, &result, &opaque))),
+        Ok(result) => {
+            if let (Some(Datum::List(list)), Datum::Int(number) | Datum::Float(number)) =
+                (data.first(), &result)
+                && function.name == "Product"
+            {
+                let factors = list.iter().filter_map(|factor| match factor {
+                    Datum::Int(number) | Datum::Float(number) => Some(number),
+                    _ => None,
+                });
+                call.note_product(factors, number);
+            }
+            Ok(Some(back(call, &result, &opaque)))
+        }
         Err(fault) => match fault.kind {
             FaultKind::Error => Ok(call.fail(fault.text)),
             FaultKind::Invalid if call.validates() => Ok(call.fail(fault.text)),
@@ -219,6 +231,12 @@ pub(crate) fn complete(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datu
             Datum::List(list)
         }
         View::Struct { fields, .. } => {
+            // These look at definitions and hidden fields, too.
+            let anything = matches!(call.function().package, "yaml" | "toml");
+            if call.lacks(value, anything) {
+                call.incomplete("a field is required but not present");
+                return Ok(None);
+            }
             let mut data = Vec::with_capacity(fields.len());
             for (name, value) in fields {
                 match complete(call, value)? {
@@ -232,7 +250,12 @@ pub(crate) fn complete(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datu
             call.incomplete(format!("non-concrete value (type {kind})"));
             return Ok(None);
         }
-        scalar => return Ok(Some(scalar_datum(scalar))),
+        scalar => {
+            if let View::Int(number) | View::Float(number) = &scalar {
+                call.note_text(number);
+            }
+            return Ok(Some(scalar_datum(scalar)));
+        }
     }))
 }
 

@@ -1,6 +1,6 @@
 //! What it means that two answers differ, and which differences are of one kind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::known;
 use crate::node::{Node, Outcome, Poison};
@@ -146,7 +146,7 @@ fn fails(nodes: &[Node]) -> bool {
 }
 
 fn judge_nodes(ours: &[Node], theirs: &[Node]) -> Judgement {
-    let below_error = fails(ours) && fails(theirs);
+    let broken = broken_on_both_sides(ours, theirs);
     let mut worst = Judgement {
         verdict: Verdict::Same,
         signature: String::new(),
@@ -155,7 +155,9 @@ fn judge_nodes(ours: &[Node], theirs: &[Node]) -> Judgement {
     let mut depth = 0;
     let mut note = |path: &str, verdict: Verdict, our: Option<&Node>, their: Option<&Node>| {
         let verdict = match verdict {
-            Verdict::OursError | Verdict::OursValue if below_error => Verdict::BelowError,
+            Verdict::OursError | Verdict::OursValue if lies_in(&broken, path) => {
+                Verdict::BelowError
+            }
             verdict => verdict,
         };
         let here = path.len() + 1;
@@ -201,6 +203,26 @@ fn judge_nodes(ours: &[Node], theirs: &[Node]) -> Judgement {
         note(&our.path, verdict, Some(our), None);
     }
     worst
+}
+
+/// The paths at which both sides say that the value is an error which no input repairs.
+fn broken_on_both_sides<'n>(ours: &'n [Node], theirs: &[Node]) -> Vec<&'n str> {
+    let broken = |node: &&Node| !matches!(&*node.code, "" | "incomplete" | "cycle");
+    let theirs: BTreeSet<&str> = theirs
+        .iter()
+        .filter(broken)
+        .map(|node| &*node.path)
+        .collect();
+    let ours = ours.iter().filter(broken).map(|node| &*node.path);
+    ours.filter(|path| theirs.contains(path)).collect()
+}
+
+/// Whether a path leads into one of these values, or is one of them.
+fn lies_in(broken: &[&str], path: &str) -> bool {
+    broken.iter().any(|outer| match path.strip_prefix(outer) {
+        Some(rest) => outer.is_empty() || rest.is_empty() || rest.starts_with('.'),
+        None => false,
+    })
 }
 
 fn compare(ours: &Node, theirs: &Node) -> Verdict {
@@ -338,6 +360,26 @@ mod tests {
             judge(&refused, &outcome(vec![root()])).verdict,
             Verdict::OursError
         );
+    }
+
+    #[test]
+    fn what_lies_in_an_error_matters_less_than_what_lies_beside_it() {
+        let answer = |inside, beside| {
+            let broken = Node {
+                arc: "?".into(),
+                ..node("a", "eval", "")
+            };
+            let nodes = vec![
+                node("", "", ""),
+                broken,
+                node("a.b", "", inside),
+                node("ab", "", beside),
+            ];
+            outcome(nodes)
+        };
+        let verdict = |inside, beside| judge(&answer(inside, beside), &answer("1", "1")).verdict;
+        assert_eq!(verdict("2", "1"), Verdict::BelowError);
+        assert_eq!(verdict("1", "2"), Verdict::OursValue);
     }
 
     #[test]

@@ -302,6 +302,7 @@ impl Session<'_> {
             return Ok(None);
         };
         let node = self.deref(node);
+        self.doubt_base(node);
         if let Some(work) = self.work(node)? {
             if !self.close.is_cyclic() {
                 self[work].has_non_cycle = true;

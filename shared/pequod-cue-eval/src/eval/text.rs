@@ -58,14 +58,15 @@ impl Session<'_> {
             }
             // Writing to a vector cannot fail.
             Some(Value::Int(number)) => {
+                if number == 0 {
+                    self.doubt_text(&pequod_cue_num::Decimal::ZERO);
+                }
                 let _ = write!(out, "{number}");
             }
             Some(value) if self.decimal(value).is_some() => {
-                let text = self
-                    .decimal(value)
-                    .map(|d| d.to_string())
-                    .unwrap_or_default();
-                out.extend_from_slice(text.as_bytes());
+                let number = self.decimal(value).unwrap_or(pequod_cue_num::Decimal::ZERO);
+                self.doubt_text(&number);
+                out.extend_from_slice(number.to_string().as_bytes());
             }
             // There is an error, or the field that was asked for may still come and is empty so far.
             Some(Value::Fault(_)) | None => {}

@@ -1,0 +1,280 @@
+//! Situations in which this evaluator does not vouch for what comes out.
+//!
+//! Where a value meets itself through the arms of a disjunction, or a comprehension asks for the value
+//! of the struct it is adding to, what comes out hangs on the exact order in which the reference
+//! implementation looks at things. Most of that order is the same here; where the signs below were met,
+//! it was seen not to be. A wrong value is worse than none: such an evaluation ends as not supported,
+//! unless the whole is an error anyway.
+//!
+//! A sign alone says nothing: right programs show each of them. Signs that belong together are
+//! counted within one trial of arms, from the outermost disjunction on.
+
+use pequod_cue_num::Decimal;
+use pequod_cue_syntax::Pos;
+use rustc_hash::FxHashSet;
+
+use crate::budget::Poison;
+use crate::sched::Kind as TaskKind;
+use crate::session::{Run, Session, Status, Stop};
+use crate::value::{Base, FaultCode, FaultId, NodeId};
+
+/// What may be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// An arm of a disjunction needs the choice it is part of.
+    Choice,
+    /// A comprehension needs the struct it adds to.
+    OwnStruct,
+    /// `__no_sharing` before a list that is gone through.
+    NoSharing,
+    /// The text of what may be a negative zero.
+    NegativeZero,
+}
+
+impl Doubt {
+    const fn poison(self, pos: Option<Pos>) -> Poison {
+        let (feature, hint) = match self {
+            Self::Choice => (
+                "a disjunction with an arm that depends on which arm is chosen",
+                "let the arm refer to a field beside the disjunction instead",
+            ),
+            Self::OwnStruct => (
+                "a comprehension that asks for the struct it adds fields to",
+                "ask for a field of that struct, or give what the condition is about a field of its own",
+            ),
+            Self::NoSharing => (
+                "__no_sharing, which only the reference's own tests have, around a list that a comprehension goes through",
+                "leave it out",
+            ),
+            Self::NegativeZero => (
+                "the text of a zero in a program that multiplies or divides zero and a negative number",
+                "add 0 to the number before it becomes text",
+            ),
+        };
+        Poison::Unsupported {
+            feature,
+            pos,
+            hint: Some(hint),
+        }
+    }
+}
+
+/// What was noticed while arms were tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// A reference led to something that is on its way.
+    Reads = 1,
+    /// A reference led to the choice itself.
+    ReadsItself = 2,
+    /// The choice was begun again inside one of its arms.
+    Again = 4,
+    /// The choice was to be finished inside one of its arms.
+    Finishes = 8,
+    /// Somebody waits for the choice's default.
+    Asked = 16,
+    /// Nothing moved any more, and what waited was run by force.
+    Forced = 32,
+}
+
+/// What was noticed so far.
+#[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent things that were noticed"
+)]
+pub(crate) struct Doubts {
+    /// In this trial of arms.
+    signs: u8,
+    /// Something was run by force while no arms were tried.
+    forced: bool,
+    /// A choice was read by one of its arms, at any time.
+    reads_itself: bool,
+    /// The choices that were read in this trial by their own arms.
+    read: FxHashSet<NodeId>,
+    /// The choices of which arms read a part in this trial.
+    parts_read: FxHashSet<NodeId>,
+    /// `__no_sharing` was met.
+    unshared: bool,
+    /// Zero was multiplied with a negative number, which the reference prints with a sign.
+    negative_zero: bool,
+    found: Option<(Doubt, Option<Pos>)>,
+    /// That all arms of a choice fail may come of it, too.
+    strict: bool,
+}
+
+impl Session<'_> {
+    fn doubt(&mut self, doubt: Doubt) {
+        let pos = self.pos;
+        self.doubts.found.get_or_insert((doubt, pos));
+    }
+
+    /// A node's disjunctions are multiplied out: signs count from the outermost on.
+    pub(crate) fn choice_begins(&mut self) {
+        if self.overlays.is_empty() {
+            self.doubts.signs = 0;
+            self.doubts.read.clear();
+            self.doubts.parts_read.clear();
+        }
+    }
+
+    /// An arm is tried.
+    pub(crate) fn arm_begins(&mut self, orig: NodeId) {
+        if self.overlays.is_empty() {
+            return;
+        }
+        let choice = self.underlying(orig);
+        let outer = self
+            .task_stack
+            .split_last()
+            .map_or(&[][..], |(_, outer)| outer);
+        if self.chooses(outer, choice) {
+            self.sign(Sign::Again);
+            if self.doubts.read.contains(&choice) {
+                self.doubts.strict = true;
+                self.doubt(Doubt::Choice);
+            }
+        }
+    }
+
+    /// Whether one of the tasks tries the arms of a node.
+    fn chooses(&self, tasks: &[crate::value::TaskId], choice: NodeId) -> bool {
+        tasks.iter().any(|task| {
+            let task = &self[*task];
+            task.kind == TaskKind::Disjunctions && self.underlying(self[task.work].node) == choice
+        })
+    }
+
+    /// Notes a sign, and whether it makes a doubt with others.
+    pub(crate) fn sign(&mut self, sign: Sign) {
+        if self.overlays.is_empty() {
+            if sign == Sign::Forced {
+                self.doubts.forced = true;
+                self.doubt_forced();
+            }
+            return;
+        }
+        self.doubts.signs |= sign as u8;
+        let has = |a: Sign, b: Sign| {
+            let both = a as u8 | b as u8;
+            self.doubts.signs & both == both
+        };
+        let strict = has(Sign::Forced, Sign::Reads) || has(Sign::Finishes, Sign::Reads);
+        if strict || has(Sign::Forced, Sign::Asked) || has(Sign::Forced, Sign::Again) {
+            self.doubts.strict |= strict;
+            self.doubt(Doubt::Choice);
+        }
+    }
+
+    fn doubt_forced(&mut self) {
+        if self.doubts.forced && self.doubts.reads_itself {
+            self.doubt(Doubt::Choice);
+        }
+    }
+
+    /// A reference to be unified with led to a node.
+    pub(crate) fn doubt_reference(&mut self, target: NodeId) {
+        if self.overlays.is_empty() || self[target].status != Status::Evaluating {
+            return;
+        }
+        self.sign(Sign::Reads);
+        let choice = self.underlying(target);
+        if self.chooses(&self.task_stack, choice) {
+            self.sign(Sign::ReadsItself);
+            self.doubts.read.insert(choice);
+            self.doubts.reads_itself = true;
+            self.doubt_forced();
+        }
+    }
+
+    /// A node that is on its way is to be finished.
+    pub(crate) fn doubt_finishing(&mut self, node: NodeId) {
+        if !self.overlays.is_empty() && self.chooses(&self.task_stack, self.underlying(node)) {
+            self.sign(Sign::Finishes);
+        }
+    }
+
+    /// An expression asks for the value of a node.
+    pub(crate) fn doubt_value(&mut self, orig: NodeId, node: NodeId) {
+        if self[node].status != Status::Evaluating {
+            return;
+        }
+        let own_struct = self.task_stack.iter().any(|task| {
+            let task = &self[*task];
+            let of = self[task.work].node;
+            task.kind == TaskKind::Comprehension
+                && (of == node || of == orig)
+                && self[task.work].scalar.is_none()
+        });
+        if own_struct {
+            self.doubt(Doubt::OwnStruct);
+        }
+    }
+
+    /// Something is looked up in a node.
+    pub(crate) fn doubt_base(&mut self, node: NodeId) {
+        if self.overlays.is_empty() || self[node].status != Status::Evaluating {
+            return;
+        }
+        let choice = self.underlying(node);
+        if self.chooses(&self.task_stack, choice) {
+            self.doubts.parts_read.insert(choice);
+        }
+    }
+
+    /// No arm of a choice is left.
+    pub(crate) fn doubt_failure(&mut self, node: NodeId, fault: FaultId) {
+        let choice = self.underlying(node);
+        let read = self.doubts.read.contains(&choice)
+            || (self.is_incomplete(fault) && self.doubts.parts_read.contains(&choice));
+        if read {
+            self.doubt(Doubt::Choice);
+        }
+    }
+
+    /// A product or quotient was calculated.
+    pub(crate) fn doubt_product<'n>(
+        &mut self,
+        mut factors: impl Iterator<Item = &'n Decimal>,
+        product: &Decimal,
+    ) {
+        self.doubts.negative_zero |= product.is_zero() && factors.any(Decimal::is_negative);
+    }
+
+    /// A number becomes text.
+    pub(crate) fn doubt_text(&mut self, number: &Decimal) {
+        if self.doubts.negative_zero && number.is_zero() {
+            self.doubt(Doubt::NegativeZero);
+        }
+    }
+
+    pub(crate) const fn met_no_sharing(&mut self) {
+        self.doubts.unshared = true;
+    }
+
+    /// A comprehension goes over a node.
+    pub(crate) fn doubt_loop(&mut self, source: NodeId) {
+        if self.doubts.unshared && matches!(self[source].base, Base::List { .. }) {
+            self.doubt(Doubt::NoSharing);
+        }
+    }
+
+    /// Ends an evaluation that is in doubt, unless what came out is an error.
+    pub(crate) fn settle_doubts(&mut self, node: NodeId) -> Run<()> {
+        let Some((doubt, pos)) = self.doubts.found else {
+            return Ok(());
+        };
+        if let Some(fault) = self.fault_of(self.deref(node))
+            && !matches!(self[fault].code, FaultCode::Incomplete | FaultCode::Cycle)
+        {
+            let of_arms = self[fault]
+                .problems
+                .iter()
+                .any(|problem| self.problems[*problem as usize].template == crate::arms::HEADING);
+            if !(of_arms && self.doubts.strict) {
+                return Ok(());
+            }
+        }
+        self.poison.get_or_insert(doubt.poison(pos));
+        Err(Stop::Poison)
+    }
+}
