@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use tokio::sync::OnceCell;
 
 use crate::access::Scope;
 use crate::freshness::ClusterState;
@@ -17,6 +18,8 @@ pub struct Visible {
     scope: Scope,
     /// Clusters whose answer is not known, and why.
     unknown: BTreeMap<String, String>,
+    /// All kinds, once they were read: a question needs them more than once.
+    kinds: OnceCell<Vec<Capability>>,
 }
 
 impl Visible {
@@ -26,7 +29,14 @@ impl Visible {
             inner,
             scope,
             unknown,
+            kinds: OnceCell::new(),
         }
+    }
+
+    async fn kinds(&self) -> Stored<&Vec<Capability>> {
+        self.kinds
+            .get_or_try_init(|| self.inner.capabilities())
+            .await
     }
 
     fn within(&self, query: &Query) -> Query {
@@ -84,7 +94,7 @@ impl Store for Visible {
     fn clusters(&self) -> BoxFuture<'_, Stored<Vec<ClusterState>>> {
         Box::pin(async move {
             let mut seen = Vec::new();
-            let kinds = self.inner.capabilities().await?;
+            let kinds = self.kinds().await?;
             for mut state in self.inner.clusters().await? {
                 if let Some(why) = self.unknown.get(&state.cluster) {
                     seen.push(ClusterState {
@@ -134,14 +144,12 @@ impl Store for Visible {
 
     fn capabilities(&self) -> BoxFuture<'_, Stored<Vec<Capability>>> {
         Box::pin(async move {
-            let mut known = self.inner.capabilities().await?;
-            known.retain(|capability| {
-                self.scope
-                    .0
-                    .get(&capability.cluster)
-                    .is_some_and(|grant| !grant.is_empty())
-            });
-            Ok(known)
+            let is_seen = |capability: &&Capability| {
+                let grant = self.scope.0.get(&capability.cluster);
+                grant.is_some_and(|grant| !grant.is_empty())
+            };
+            let known = self.kinds().await?.iter().filter(is_seen);
+            Ok(known.cloned().collect())
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -69,6 +70,9 @@ const EXPANDED_VALUES: usize = 2_000_000;
 /// No value of any field.
 const NOTHING: &str = "\u{0}";
 
+/// Kinds seldom change and are needed for every question; another process's change is seen after so long at the latest.
+const KINDS_REMEMBERED: Duration = Duration::from_secs(1);
+
 /// How many objects are given a vector at a time.
 const GRASPED: usize = 256;
 
@@ -80,6 +84,8 @@ pub struct PointStore<P> {
     made: OnceCell<()>,
     /// Where each cluster's objects without a vector begin.
     grasped: Mutex<BTreeMap<String, Uuid>>,
+    /// The kinds of all clusters, and when they were read.
+    kinds: Mutex<Option<(Instant, Vec<Capability>)>>,
 }
 
 impl<P: Points> PointStore<P> {
@@ -90,7 +96,12 @@ impl<P: Points> PointStore<P> {
             meaning: None,
             made: OnceCell::new(),
             grasped: Mutex::default(),
+            kinds: Mutex::default(),
         }
+    }
+
+    fn kinds(&self) -> MutexGuard<'_, Option<(Instant, Vec<Capability>)>> {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn grasped(&self) -> MutexGuard<'_, BTreeMap<String, Uuid>> {
@@ -350,13 +361,21 @@ impl<P: Points> Store for PointStore<P> {
 
     fn capabilities(&self) -> BoxFuture<'_, Stored<Vec<Capability>>> {
         Box::pin(async move {
+            if let Some((read, kinds)) = &*self.kinds()
+                && read.elapsed() < KINDS_REMEMBERED
+            {
+                return Ok(kinds.clone());
+            }
+            let read = Instant::now();
             let payloads = self
                 .all_payloads(wire::filter_what("capability", None))
                 .await?;
-            payloads
+            let kinds = payloads
                 .into_iter()
                 .map(|payload| wire::part(payload, "capability"))
-                .collect()
+                .collect::<Stored<Vec<Capability>>>()?;
+            *self.kinds() = Some((read, kinds.clone()));
+            Ok(kinds)
         })
     }
 
@@ -369,14 +388,24 @@ impl<P: Points> Store for PointStore<P> {
             self.points
                 .delete_where(wire::filter_what("capability", Some(cluster)))
                 .await?;
-            self.points
+            let put = self
+                .points
                 .upsert(kinds.iter().map(Point::capability).collect())
-                .await
+                .await;
+            *self.kinds() = None;
+            put
         })
     }
 
     fn forget<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Stored<()>> {
-        self.points.delete_where(wire::filter_cluster(cluster))
+        Box::pin(async move {
+            let forgotten = self
+                .points
+                .delete_where(wire::filter_cluster(cluster))
+                .await;
+            *self.kinds() = None;
+            forgotten
+        })
     }
 
     fn put_note<'a>(&'a self, note: &'a Note) -> BoxFuture<'a, Stored<()>> {

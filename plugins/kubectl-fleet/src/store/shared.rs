@@ -203,9 +203,8 @@ impl Shared {
             if read == 0 {
                 return Err(gone("the process that held it has left".to_owned()));
             }
-            let answer: Stored<Value> = serde_json::from_str(&answer)
-                .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-            serde_json::from_value(answer?).map_err(|error| StoreError::Corrupt(error.to_string()))
+            serde_json::from_str::<Stored<T>>(&answer)
+                .map_err(|error| StoreError::Corrupt(error.to_string()))?
         })
     }
 }
