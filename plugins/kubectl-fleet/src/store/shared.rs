@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
+use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
 use super::{Answer, Capability, Change, Found, Note, Page, Store, StoreError, Stored};
@@ -56,7 +57,7 @@ const LINE_BYTES: u64 = 256 << 20;
 /// Takes the address back when the holder leaves.
 pub struct Serving {
     file: PathBuf,
-    task: tokio::task::JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 impl Drop for Serving {
@@ -78,9 +79,12 @@ pub async fn serve(directory: &Path, store: Arc<dyn Store>) -> std::io::Result<S
     write_private(&file, &serde_json::to_vec(&address)?)?;
     let token = Arc::new(Secret::new(address.token));
     let task = tokio::spawn(async move {
+        // They end with the holder, so that the store can be opened again.
+        let mut readers = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
+            while readers.try_join_next().is_some() {}
             let (store, token) = (store.clone(), token.clone());
-            tokio::spawn(async move {
+            readers.spawn(async move {
                 if let Err(error) = answer(stream, store, &token).await {
                     tracing::debug!(%error, "a reader of the store left");
                 }
@@ -154,11 +158,22 @@ async fn perform(store: &dyn Store, request: Request) -> Stored<Value> {
 /// The store of a directory that another process holds.
 pub struct Shared {
     directory: PathBuf,
-    connection: Mutex<BufReader<TcpStream>>,
+    /// None while it is broken.
+    connection: Arc<Mutex<Option<Connection>>>,
 }
+
+type Connection = BufReader<TcpStream>;
 
 /// Connects to the process that holds a directory.
 pub async fn connect(directory: &Path) -> Stored<Shared> {
+    let connection = dial(directory).await?;
+    Ok(Shared {
+        directory: directory.to_owned(),
+        connection: Arc::new(Mutex::new(Some(connection))),
+    })
+}
+
+async fn dial(directory: &Path) -> Stored<Connection> {
     let busy = || StoreError::Busy(directory.display().to_string());
     let address = fs::read(directory.join(ADDRESS)).map_err(|_| busy())?;
     let address: Address = serde_json::from_slice(&address).map_err(|_| busy())?;
@@ -169,10 +184,17 @@ pub async fn connect(directory: &Path) -> Stored<Shared> {
         .write_all(format!("{}\n", address.token).as_bytes())
         .await
         .map_err(|_| busy())?;
-    Ok(Shared {
-        directory: directory.to_owned(),
-        connection: Mutex::new(BufReader::new(stream)),
-    })
+    Ok(BufReader::new(stream))
+}
+
+/// A request and its answer, both lines.
+async fn exchange(connection: &mut Connection, line: &str) -> std::io::Result<String> {
+    connection.get_mut().write_all(line.as_bytes()).await?;
+    let mut answer = String::new();
+    if connection.read_line(&mut answer).await? == 0 {
+        return Err(std::io::Error::other("the process that held it has left"));
+    }
+    Ok(answer)
 }
 
 impl Shared {
@@ -180,29 +202,39 @@ impl Shared {
         &self,
         request: Request,
     ) -> BoxFuture<'_, Stored<T>> {
+        let (directory, connection) = (self.directory.clone(), self.connection.clone());
         Box::pin(async move {
-            let gone = |why: String| StoreError::Unavailable {
-                at: self.directory.display().to_string(),
-                why,
-                retry_after_seconds: None,
-            };
             let mut line = serde_json::to_string(&request)
                 .map_err(|error| StoreError::Refused(error.to_string()))?;
             line.push('\n');
-            let mut connection = self.connection.lock().await;
-            connection
-                .get_mut()
-                .write_all(line.as_bytes())
+            // Whoever gives up waiting must leave neither an answer behind for the next one nor a change that is done
+            // after the next one's: what was begun is ended, in its turn.
+            let turn: JoinHandle<Stored<String>> = tokio::spawn(async move {
+                let mut connection = connection.lock().await;
+                // A holder that was started anew listens elsewhere. What it is asked a second time changes nothing more.
+                if let Some(mut before) = connection.take()
+                    && let Ok(answer) = exchange(&mut before, &line).await
+                {
+                    *connection = Some(before);
+                    return Ok(answer);
+                }
+                let gone = |why: String| StoreError::Unavailable {
+                    at: directory.display().to_string(),
+                    why,
+                    retry_after_seconds: None,
+                };
+                let mut anew = dial(&directory)
+                    .await
+                    .map_err(|_| gone("no process answers for it".to_owned()))?;
+                let answer = exchange(&mut anew, &line)
+                    .await
+                    .map_err(|error| gone(error.to_string()))?;
+                *connection = Some(anew);
+                Ok(answer)
+            });
+            let answer = turn
                 .await
-                .map_err(|error| gone(error.to_string()))?;
-            let mut answer = String::new();
-            let read = connection
-                .read_line(&mut answer)
-                .await
-                .map_err(|error| gone(error.to_string()))?;
-            if read == 0 {
-                return Err(gone("the process that held it has left".to_owned()));
-            }
+                .map_err(|error| StoreError::Corrupt(error.to_string()))??;
             serde_json::from_str::<Stored<T>>(&answer)
                 .map_err(|error| StoreError::Corrupt(error.to_string()))?
         })

@@ -1,6 +1,7 @@
 //! What every store must do, asked of each of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kubectl_fleet::freshness::ClusterState;
 use kubectl_fleet::query::{Field, Query, parse::parse};
@@ -234,6 +235,59 @@ async fn a_store_that_another_process_holds_conforms() {
         shared::connect(folder.path()).await,
         Err(StoreError::Busy(_))
     ));
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_waits_for_any_more_is_nobody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(embedded::open(folder.path()).unwrap());
+    let records = [
+        pod("eu", "shop", "web-1", true, 10),
+        pod("us", "shop", "web-2", true, 10),
+    ];
+    store.apply(&records.each_ref().map(put)).await.unwrap();
+    let _serving = shared::serve(folder.path(), store).await.unwrap();
+    let shared = shared::connect(folder.path()).await.unwrap();
+    let (eu, us) = (q("cluster:eu"), q("cluster:us"));
+    for polls in 1..40 {
+        // As when the client of a hub hangs up.
+        let mut given_up = shared.count(&eu, NOW);
+        for _ in 0..polls {
+            if futures::poll!(&mut given_up).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(given_up);
+        let page = Page {
+            limit: 10,
+            after: None,
+        };
+        let answer = shared.list(&us, NOW, page).await.unwrap();
+        assert_eq!(answer.records[0].identity.cluster, "us", "after {polls}");
+    }
+}
+
+#[tokio::test]
+async fn a_holder_that_was_started_anew_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(embedded::open(folder.path()).unwrap());
+    let serving = shared::serve(folder.path(), store.clone()).await.unwrap();
+    let shared = shared::connect(folder.path()).await.unwrap();
+    let record = pod("eu", "shop", "web-1", true, 10);
+    shared.apply(&[put(&record)]).await.unwrap();
+    shared.flush().await.unwrap();
+    drop((serving, store));
+    let store: Arc<dyn Store> = loop {
+        match embedded::open(folder.path()) {
+            Ok(store) => break Arc::new(store),
+            Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    };
+    let gone = shared.count(&q("cluster:eu"), NOW).await.unwrap_err();
+    assert!(gone.is_transient(), "{gone}");
+    let _serving = shared::serve(folder.path(), store).await.unwrap();
+    assert_eq!(shared.count(&q("cluster:eu"), NOW).await.unwrap(), 1);
 }
 
 #[tokio::test]
