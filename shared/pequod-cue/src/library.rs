@@ -165,6 +165,7 @@ fn run(
             Param::ListShape | Param::StructShape => shape(call, value)?,
             Param::Strings => items(call, value, at, ("string", Kind::STRING))?,
             Param::Numbers => items(call, value, at, ("number", Kind::NUMBER))?,
+            Param::Data if call.function().package == "net" => address(call, value)?,
             _ => complete(call, value)?,
         };
         match datum {
@@ -259,7 +260,8 @@ pub(crate) fn complete(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datu
     }))
 }
 
-/// A list of data of one type. An element that can never be of it is an error, one that is not known yet may become it.
+/// A list of data of one type. An element that can never be of it is an error, whatever is in it; one that is not known
+/// yet may become it.
 fn items(
     call: &mut Call<'_, '_>,
     value: Value,
@@ -274,26 +276,40 @@ fn items(
         let Some(view) = call.view(element)? else {
             return Ok(None);
         };
-        if let View::Other(kind) = view {
+        let kind = call.kind_of(element);
+        if !kind.meets(wanted) {
             let shown = call.show(element);
-            if kind.meets(wanted) {
-                call.incomplete(format!(
-                    "non-concrete value {shown} for element {at} of {name} list argument {argument}"
-                ));
-            } else {
-                call.fail(format!(
-                    "invalid list element {at} in argument {argument} to call: \
-                     cannot use value {shown} ({kind}) as {name}"
-                ));
-            }
+            call.fail(format!(
+                "invalid list element {at} in argument {argument} to call: \
+                 cannot use value {shown} ({kind}) as {name}"
+            ));
             return Ok(None);
         }
-        match complete(call, element)? {
-            Some(datum) => list.push(datum),
-            None => return Ok(None),
+        let is_wanted = match &view {
+            View::Text(_) => Kind::STRING.meets(wanted),
+            View::Int(_) | View::Float(_) => Kind::NUMBER.meets(wanted),
+            _ => false,
+        };
+        // Its default is of another type, but it may become one.
+        if !is_wanted {
+            let shown = call.show(element);
+            call.incomplete(format!(
+                "non-concrete value {shown} for element {at} of {name} list argument {argument}"
+            ));
+            return Ok(None);
         }
+        list.push(scalar_datum(view));
     }
     Ok(Some(Datum::List(list)))
+}
+
+/// What may be an address: a struct is none, whatever is in it.
+fn address(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
+    match call.view(value)? {
+        Some(View::Struct { .. }) => Ok(Some(Datum::Struct(Vec::new()))),
+        Some(_) => complete(call, value),
+        None => Ok(None),
+    }
 }
 
 pub(crate) fn scalar_datum(view: View) -> Datum {
