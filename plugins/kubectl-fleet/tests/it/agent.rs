@@ -376,8 +376,10 @@ async fn an_object_as_large_and_as_hostile_as_an_api_server_takes_is_found_and_b
         only_maps,
         CancellationToken::new(),
     );
-    let summary = read.await.unwrap();
-    assert!(summary.state.in_step() && summary.state.dropped == 0);
+    let mut state = read.await.unwrap().state;
+    // Other tests define kinds in this API server; what is not found out of them yet is of no concern here.
+    state.undiscovered.clear();
+    assert!(state.in_step() && state.dropped == 0, "{state:?}");
     let found = all(&*store, &parse("label:size=large").unwrap(), agent::now())
         .await
         .unwrap();
