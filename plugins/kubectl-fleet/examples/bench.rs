@@ -34,7 +34,7 @@ use kubectl_fleet::observe::{self, Served};
 use kubectl_fleet::query::{Field, Query, parse::parse};
 use kubectl_fleet::record::Record;
 use kubectl_fleet::store::{Change, Page, Store, embedded};
-use pequod_testkit::ControlPlane;
+use pequod_testkit::{ControlPlane, percentile};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -90,20 +90,6 @@ fn memory(process: &str) -> (f64, f64) {
             / 1024.0
     };
     (of("VmHWM:"), of("VmRSS:"))
-}
-
-/// The given share of the durations is not longer than this, in milliseconds.
-fn percentile(times: &mut [Duration], share: f64) -> f64 {
-    times.sort_unstable();
-    let last = times.len() - 1;
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an index into some hundred measurements"
-    )]
-    let at = ((last as f64) * share).ceil() as usize;
-    times[at.min(last)].as_secs_f64() * 1000.0
 }
 
 struct Figures(Vec<(String, f64)>);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pequod_testkit::Process;
+use pequod_testkit::{Process, percentile};
 
 use crate::ask::{Asked, Dialect, Question};
 use crate::members::{Members, map_name, spare};
@@ -217,20 +217,6 @@ async fn restart(side: &mut impl Side, members: &Members, number: usize) -> Dura
     })
     .await;
     begun.elapsed()
-}
-
-/// The given share of the durations is not longer than this, in milliseconds.
-fn percentile(times: &mut [Duration], share: f64) -> f64 {
-    times.sort_unstable();
-    let last = times.len() - 1;
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an index into some hundred measurements"
-    )]
-    let at = ((last as f64) * share).ceil() as usize;
-    times[at.min(last)].as_secs_f64() * 1000.0
 }
 
 /// The most memory that a process has held, in MiB.

@@ -1,9 +1,8 @@
 //! What the fuzz found once, reduced, with the reference's answers: testdata/found.
 //!
-//! A file says in its first lines what was wrong (and, if so, that it is not supported here), then the program, then what the
-//! reference makes of it. A
-//! test holds our answers against that without the reference; `conformance cue` holds the files against the
-//! reference, and writes them with `--write`.
+//! A file says in its first lines what was wrong (and, if so, that it is not supported here), then the program, then
+//! what the reference makes of it. A test holds our answers against that without the reference; `conformance cue` holds
+//! the files against the reference, and writes them with `--write`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
