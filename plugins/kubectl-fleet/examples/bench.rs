@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
@@ -449,6 +450,10 @@ async fn of_the_agents(figures: &mut Figures, fleet: &Fleet) {
     of_changes(figures, fleet, store).await;
 }
 
+/// So many changes, one each so often: a minute, in which the store is made durable as often as it is at other times.
+const CHANGES: usize = 1200;
+const CHANGE_EVERY: Duration = Duration::from_millis(50);
+
 /// From the API server's answer to the store's; and what is written when nothing changes that a reader could see.
 async fn of_changes(figures: &mut Figures, fleet: &Fleet, store: Arc<dyn Store>) {
     let stop = CancellationToken::new();
@@ -480,10 +485,21 @@ async fn of_changes(figures: &mut Figures, fleet: &Fleet, store: Arc<dyn Store>)
         }
         begun.elapsed()
     };
+    // At their own pace, whether or not those before were found: what holds one up holds up those after it as well.
+    let mut pace = tokio::time::interval(CHANGE_EVERY);
+    let changed = (fleet.count / 2).min(1000);
+    let mut under_way = FuturesUnordered::new();
     let mut times = Vec::new();
-    for at in 0..200 {
-        times.push(change(format!("map-{:06}", at % fleet.count), format!("b{at}")).await);
+    for at in 0..CHANGES {
+        loop {
+            tokio::select! {
+                _ = pace.tick() => break,
+                Some(time) = under_way.next() => times.push(time),
+            }
+        }
+        under_way.push(change(format!("map-{:06}", at % changed), format!("b{at}")));
     }
+    times.extend(under_way.collect::<Vec<Duration>>().await);
     let (usual, slow) = (percentile(&mut times, 0.5), percentile(&mut times, 0.99));
     figures.put(
         "visibleP50",
@@ -496,7 +512,7 @@ async fn of_changes(figures: &mut Figures, fleet: &Fleet, store: Arc<dyn Store>)
     // The first ones are as the changes above left them. Of the others only that changes which no reader sees.
     let before = metrics.written.get();
     let beat = &async |at: usize| put(maps, &format!("map-{at:06}"), "a", "1").await;
-    let beats = 200..fleet.count - 1;
+    let beats = changed..fleet.count - 1;
     futures::stream::iter(beats.clone())
         .for_each_concurrent(16, beat)
         .await;

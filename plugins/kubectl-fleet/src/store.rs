@@ -215,7 +215,8 @@ pub trait Store: Send + Sync {
         ids: &'a [String],
     ) -> BoxFuture<'a, Stored<()>>;
 
-    /// Makes everything written so far survive a crash of the machine.
+    /// Makes everything written so far survive a crash of the machine. A store that cannot do that at each write does it
+    /// in its own time as well, and takes back after a crash what [`Store::put_cluster`] said since.
     fn flush(&self) -> BoxFuture<'_, Stored<()>>;
 }
 

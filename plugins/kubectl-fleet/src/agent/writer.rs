@@ -463,10 +463,7 @@ impl Writer {
         let (store, state) = (self.store.clone(), Arc::new(self.state.clone()));
         let work = self.insist(stop, move || {
             let (store, state) = (store.clone(), state.clone());
-            async move {
-                store.put_cluster(&state).await?;
-                store.flush().await
-            }
+            async move { store.put_cluster(&state).await }
         });
         match self.meanwhile(events, work).await {
             Ok(_) => Ok(()),

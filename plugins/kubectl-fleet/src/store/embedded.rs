@@ -2,8 +2,9 @@
 //!
 //! One process at a time holds the directory (a lock file says who); others reach it through [`super::shared`]. The
 //! engine's write-ahead log is neither read back nor cut by this release of it, so two rules follow: a flush is what
-//! makes writes durable, and a directory whose log has outgrown its data is written anew when it is opened. So is one
-//! that an earlier release laid out differently; it is complete under another name before it takes the old one's place.
+//! makes writes durable ([`durable`] says when), and a directory whose log has outgrown its data is written anew when
+//! it is opened. So is one that an earlier release laid out differently; it is complete under another name before it
+//! takes the old one's place.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,12 +15,14 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use self::durable::Durable;
 use self::shard::{Shard, refused};
 use super::points::{PointStore, Points, Target};
 use super::wire::{self, Point};
 use super::{SCHEMA, StoreError, Stored};
 use crate::meaning::Vector;
 
+mod durable;
 mod shard;
 mod words;
 
@@ -34,10 +37,17 @@ const LOG_BYTES: u64 = 256 << 20;
 
 /// Qdrant's engine over a directory.
 pub struct Engine {
-    shard: Arc<Shard>,
+    held: Arc<Held>,
     /// Writes and flushes exclude each other: the engine expects it. They are done in the order in which they were asked
     /// for, and one that is given up while it waits is never done: whoever writes next can rely on what it read since.
     writing: Arc<Mutex<()>>,
+}
+
+/// A directory that is open. Closed in this order, once the last work in it has ended: first the points, then what
+/// says that they are all there, then others may have it.
+struct Held {
+    shard: Shard,
+    durable: Durable,
     _lock: File,
 }
 
@@ -96,10 +106,14 @@ pub fn open(directory: &Path) -> Stored<Embedded> {
             fs::remove_dir_all(&path).map_err(|error| broken(&error))?;
         }
     }
+    let durable = Durable::open(directory, &shard)?;
     Ok(PointStore::new(Engine {
-        shard: Arc::new(shard),
+        held: Arc::new(Held {
+            shard,
+            durable,
+            _lock: lock,
+        }),
         writing: Arc::default(),
-        _lock: lock,
     }))
 }
 
@@ -160,36 +174,59 @@ impl Engine {
     /// Runs work of the engine where it cannot hold up anything else.
     fn run<T: Send + 'static>(
         &self,
-        writes: bool,
+        work: impl FnOnce(&Held) -> Stored<T> + Send + 'static,
+    ) -> BoxFuture<'_, Stored<T>> {
+        let held = self.held.clone();
+        Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || work(&held));
+            done.await.unwrap_or_else(|error| Err(refused(&error)))
+        })
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
         work: impl FnOnce(&Shard) -> Stored<T> + Send + 'static,
     ) -> BoxFuture<'_, Stored<T>> {
-        let (shard, writing) = (self.shard.clone(), self.writing.clone());
+        self.run(move |held| work(&held.shard))
+    }
+
+    /// What comes next may have to wait for a flush; whoever wrote this does not.
+    fn write(
+        &self,
+        work: impl FnOnce(&Shard) -> Stored<()> + Send + 'static,
+    ) -> BoxFuture<'_, Stored<()>> {
         Box::pin(async move {
-            let turn = if writes {
-                Some(writing.lock_owned().await)
-            } else {
-                None
-            };
-            let done = tokio::task::spawn_blocking(move || {
-                let _turn = turn;
-                work(&shard)
+            let turn = self.writing.clone().lock_owned().await;
+            let done = self.run(move |held| {
+                work(&held.shard)?;
+                Ok((turn, held.durable.is_due()))
             });
-            done.await.unwrap_or_else(|error| Err(refused(&error)))
+            let (turn, is_due) = done.await?;
+            if is_due {
+                let held = self.held.clone();
+                tokio::task::spawn_blocking(move || {
+                    let _turn = turn;
+                    if let Err(error) = held.durable.flush(&held.shard) {
+                        tracing::error!(%error, "the store could not be flushed");
+                    }
+                });
+            }
+            Ok(())
         })
     }
 }
 
 impl Points for Engine {
     fn upsert(&self, points: Vec<Point>) -> BoxFuture<'_, Stored<()>> {
-        self.run(true, |shard| shard.upsert(points))
+        self.write(|shard| shard.upsert(points))
     }
 
     fn delete(&self, ids: Vec<Uuid>) -> BoxFuture<'_, Stored<()>> {
-        self.run(true, |shard| shard.delete(ids))
+        self.write(|shard| shard.delete(ids))
     }
 
     fn delete_where(&self, filter: Value) -> BoxFuture<'_, Stored<()>> {
-        self.run(true, |shard| shard.delete_where(filter))
+        self.write(|shard| shard.delete_where(filter))
     }
 
     fn scroll(
@@ -198,15 +235,15 @@ impl Points for Engine {
         limit: usize,
         from: Option<Uuid>,
     ) -> BoxFuture<'_, Stored<(Vec<Value>, Option<Uuid>)>> {
-        self.run(false, move |shard| shard.scroll(Some(filter), limit, from))
+        self.read(move |shard| shard.scroll(Some(filter), limit, from))
     }
 
     fn make_space(&self, name: String, dimensions: usize) -> BoxFuture<'_, Stored<()>> {
-        self.run(true, move |shard| shard.make_space(name, dimensions))
+        self.write(move |shard| shard.make_space(name, dimensions))
     }
 
     fn place(&self, space: String, vectors: Vec<(Uuid, Vector)>) -> BoxFuture<'_, Stored<()>> {
-        self.run(true, move |shard| shard.place(&space, vectors))
+        self.write(move |shard| shard.place(&space, vectors))
     }
 
     fn nearest(
@@ -216,16 +253,16 @@ impl Points for Engine {
         limit: usize,
     ) -> BoxFuture<'_, Stored<Vec<(f32, Value)>>> {
         Box::pin(async move {
-            if matches!(to, Target::Words(_)) && !self.shard.counts_words() {
-                self.run(true, Shard::count_words).await?;
+            if matches!(to, Target::Words(_)) && !self.held.shard.counts_words() {
+                self.write(Shard::count_words).await?;
             }
-            self.run(false, move |shard| shard.nearest(to, filter, limit))
+            self.read(move |shard| shard.nearest(to, filter, limit))
                 .await
         })
     }
 
     fn count(&self, filter: Value) -> BoxFuture<'_, Stored<u64>> {
-        self.run(false, |shard| shard.count(filter))
+        self.read(|shard| shard.count(filter))
     }
 
     fn facet(
@@ -234,13 +271,17 @@ impl Points for Engine {
         filter: Option<Value>,
         limit: usize,
     ) -> BoxFuture<'_, Stored<Vec<(String, u64)>>> {
-        self.run(false, move |shard| shard.facet(key, filter, limit))
+        self.read(move |shard| shard.facet(key, filter, limit))
     }
 
     fn flush(&self) -> BoxFuture<'_, Stored<()>> {
-        self.run(true, |shard| {
-            shard.flush();
-            Ok(())
+        Box::pin(async move {
+            let turn = self.writing.clone().lock_owned().await;
+            self.run(move |held| {
+                let _turn = turn;
+                held.durable.flush(&held.shard)
+            })
+            .await
         })
     }
 }

@@ -53,7 +53,7 @@ pub trait Points: Send + Sync {
         filter: Option<Value>,
         limit: usize,
     ) -> BoxFuture<'_, Stored<Vec<(String, u64)>>>;
-    /// Makes everything survive a crash.
+    /// Makes everything survive a crash, as [`Store::flush`] says.
     fn flush(&self) -> BoxFuture<'_, Stored<()>>;
 }
 
