@@ -104,9 +104,9 @@ pub async fn answer(
             .collect();
         total = store.count(&resolved, now).await?;
     } else if resolved.text.is_empty() {
-        total = store.count(&resolved, now).await?;
         let mut after = None;
-        while items.len() < limit {
+        let mut all = false;
+        while items.len() < limit && !all {
             let page = Page {
                 limit: (limit - items.len()).min(1000),
                 after,
@@ -114,10 +114,13 @@ pub async fn answer(
             let Answer { records, next } = store.list(&resolved, now, page).await?;
             items.extend(records);
             after = next;
-            if after.is_none() {
-                break;
-            }
+            all = after.is_none();
         }
+        total = if all {
+            items.len() as u64
+        } else {
+            store.count(&resolved, now).await?
+        };
         items.sort_by(|a, b| a.identity.cmp(&b.identity));
     } else {
         let found = store.search(&resolved, now, limit).await?;

@@ -12,6 +12,7 @@ pub mod oidc;
 pub mod openapi;
 pub mod page;
 pub mod rates;
+mod recent;
 pub mod rights;
 pub mod visible;
 pub mod watch;

@@ -13,15 +13,21 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::visible::Visible;
+use super::recent::Recent;
+use super::visible::{Fleet, Visible};
 use crate::access::{Caller, Grant, Question, Scope};
 use crate::agent::now;
-use crate::store::{Note, Store, Stored};
+use crate::freshness::ClusterState;
+use crate::store::{Capability, Note, Store, Stored};
 
 /// How long a silence is believed: asking again at every request would make every request wait.
 const SILENCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether an answer came.
 const LOOK: Duration = Duration::from_millis(100);
+/// For so long all questions are told the same of the clusters. What was true as of a moment stays so.
+const STATES_LIVE: Duration = Duration::from_millis(250);
+/// Kinds seldom change.
+const KINDS_LIVE: Duration = Duration::from_secs(1);
 /// More callers than that are not remembered.
 const CALLERS: usize = 10_000;
 
@@ -40,6 +46,8 @@ pub struct Rights {
     time_to_live: Duration,
     patience: Duration,
     known: Mutex<HashMap<Caller, OfCaller>>,
+    states: Recent<Vec<ClusterState>>,
+    kinds: Recent<Vec<Capability>>,
 }
 
 impl Rights {
@@ -50,6 +58,8 @@ impl Rights {
             time_to_live,
             patience,
             known: Mutex::default(),
+            states: Recent::new(STATES_LIVE),
+            kinds: Recent::new(KINDS_LIVE),
         }
     }
 
@@ -67,9 +77,9 @@ impl Rights {
         // Of several requests of one caller only one asks.
         let mut known = of_caller.lock().await;
         let mut waiting: BTreeMap<String, String> = BTreeMap::new();
-        let states = self.store.clusters().await?;
+        let states = self.states.get(self.store.clusters()).await?;
         known.retain(|cluster, _| states.iter().any(|state| state.cluster == *cluster));
-        for state in &states {
+        for state in states.iter() {
             let cluster = &state.cluster;
             let fresh = known.get(cluster).is_some_and(|known| {
                 let lives = if known.answer.is_ok() {
@@ -115,7 +125,9 @@ impl Rights {
                 }
             }
         }
-        Ok(Visible::new(self.store.clone(), scope, unknown))
+        let kinds = self.kinds.get(self.store.capabilities()).await?;
+        let fleet = Fleet { states, kinds };
+        Ok(Visible::new(self.store.clone(), scope, unknown, fleet))
     }
 
     async fn await_answers(

@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
-use tokio::sync::OnceCell;
-
 use crate::access::Scope;
 use crate::freshness::ClusterState;
 use crate::observe::Served;
 use crate::query::{Field, Query};
 use crate::store::{Answer, Capability, Change, Found, Note, Page, Store, StoreError, Stored};
+use futures::future::BoxFuture;
 
 /// The store, as one caller sees it. It cannot be written to.
 pub struct Visible {
@@ -18,25 +16,33 @@ pub struct Visible {
     scope: Scope,
     /// Clusters whose answer is not known, and why.
     unknown: BTreeMap<String, String>,
-    /// All kinds, once they were read: a question needs them more than once.
-    kinds: OnceCell<Vec<Capability>>,
+    fleet: Fleet,
+}
+
+/// All clusters and kinds, as they were when somebody came in: their question needs them more than once. What an agent
+/// said then stays true, as of the moment that it named.
+#[derive(Clone)]
+pub struct Fleet {
+    /// What was said of the clusters.
+    pub states: Arc<Vec<ClusterState>>,
+    /// What they serve.
+    pub kinds: Arc<Vec<Capability>>,
 }
 
 impl Visible {
     /// Of a store, within a scope. Of unknown clusters nothing is shown but that they are unknown.
-    pub fn new(inner: Arc<dyn Store>, scope: Scope, unknown: BTreeMap<String, String>) -> Self {
+    pub fn new(
+        inner: Arc<dyn Store>,
+        scope: Scope,
+        unknown: BTreeMap<String, String>,
+        fleet: Fleet,
+    ) -> Self {
         Self {
             inner,
             scope,
             unknown,
-            kinds: OnceCell::new(),
+            fleet,
         }
-    }
-
-    async fn kinds(&self) -> Stored<&Vec<Capability>> {
-        self.kinds
-            .get_or_try_init(|| self.inner.capabilities())
-            .await
     }
 
     fn within(&self, query: &Query) -> Query {
@@ -94,8 +100,8 @@ impl Store for Visible {
     fn clusters(&self) -> BoxFuture<'_, Stored<Vec<ClusterState>>> {
         Box::pin(async move {
             let mut seen = Vec::new();
-            let kinds = self.kinds().await?;
-            for mut state in self.inner.clusters().await? {
+            for state in self.fleet.states.iter() {
+                let mut state = state.clone();
                 if let Some(why) = self.unknown.get(&state.cluster) {
                     seen.push(ClusterState {
                         cluster: state.cluster,
@@ -118,7 +124,9 @@ impl Store for Visible {
                 };
                 // Which kinds there are is told by discovery to everybody; how many objects, only to who may list them.
                 if !grant.everything {
-                    let covered: BTreeSet<String> = kinds
+                    let covered: BTreeSet<String> = self
+                        .fleet
+                        .kinds
                         .iter()
                         .filter(|kind| kind.cluster == state.cluster)
                         .map(|kind| &kind.served)
@@ -148,7 +156,7 @@ impl Store for Visible {
                 let grant = self.scope.0.get(&capability.cluster);
                 grant.is_some_and(|grant| !grant.is_empty())
             };
-            let known = self.kinds().await?.iter().filter(is_seen);
+            let known = self.fleet.kinds.iter().filter(is_seen);
             Ok(known.cloned().collect())
         })
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -70,9 +69,6 @@ const EXPANDED_VALUES: usize = 2_000_000;
 /// No value of any field.
 const NOTHING: &str = "\u{0}";
 
-/// Kinds seldom change and are needed for every question; another process's change is seen after so long at the latest.
-const KINDS_REMEMBERED: Duration = Duration::from_secs(1);
-
 /// How many objects are given a vector at a time.
 const GRASPED: usize = 256;
 
@@ -84,8 +80,6 @@ pub struct PointStore<P> {
     made: OnceCell<()>,
     /// Where each cluster's objects without a vector begin.
     grasped: Mutex<BTreeMap<String, Uuid>>,
-    /// The kinds of all clusters, and when they were read.
-    kinds: Mutex<Option<(Instant, Vec<Capability>)>>,
 }
 
 impl<P: Points> PointStore<P> {
@@ -96,12 +90,7 @@ impl<P: Points> PointStore<P> {
             meaning: None,
             made: OnceCell::new(),
             grasped: Mutex::default(),
-            kinds: Mutex::default(),
         }
-    }
-
-    fn kinds(&self) -> MutexGuard<'_, Option<(Instant, Vec<Capability>)>> {
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn grasped(&self) -> MutexGuard<'_, BTreeMap<String, Uuid>> {
@@ -361,21 +350,13 @@ impl<P: Points> Store for PointStore<P> {
 
     fn capabilities(&self) -> BoxFuture<'_, Stored<Vec<Capability>>> {
         Box::pin(async move {
-            if let Some((read, kinds)) = &*self.kinds()
-                && read.elapsed() < KINDS_REMEMBERED
-            {
-                return Ok(kinds.clone());
-            }
-            let read = Instant::now();
             let payloads = self
                 .all_payloads(wire::filter_what("capability", None))
                 .await?;
-            let kinds = payloads
+            payloads
                 .into_iter()
                 .map(|payload| wire::part(payload, "capability"))
-                .collect::<Stored<Vec<Capability>>>()?;
-            *self.kinds() = Some((read, kinds.clone()));
-            Ok(kinds)
+                .collect()
         })
     }
 
@@ -388,24 +369,14 @@ impl<P: Points> Store for PointStore<P> {
             self.points
                 .delete_where(wire::filter_what("capability", Some(cluster)))
                 .await?;
-            let put = self
-                .points
+            self.points
                 .upsert(kinds.iter().map(Point::capability).collect())
-                .await;
-            *self.kinds() = None;
-            put
+                .await
         })
     }
 
     fn forget<'a>(&'a self, cluster: &'a str) -> BoxFuture<'a, Stored<()>> {
-        Box::pin(async move {
-            let forgotten = self
-                .points
-                .delete_where(wire::filter_cluster(cluster))
-                .await;
-            *self.kinds() = None;
-            forgotten
-        })
+        self.points.delete_where(wire::filter_cluster(cluster))
     }
 
     fn put_note<'a>(&'a self, note: &'a Note) -> BoxFuture<'a, Stored<()>> {
