@@ -5,7 +5,7 @@
 //! user and groups. A name that begins with `system:` is refused: no provider may make somebody a part of Kubernetes.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -19,6 +19,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::recent::Recent;
 use crate::access::Caller;
 
 /// How far clocks may be apart.
@@ -29,6 +30,8 @@ const KEYS_HOLD: Duration = Duration::from_mins(10);
 const KEYS_PAUSE: Duration = Duration::from_secs(10);
 /// A sign-in that was begun and not finished by then has to be begun anew.
 const SIGN_IN: Duration = Duration::from_mins(10);
+/// More are not remembered: nobody is known yet who begins one. The oldest has to be begun anew.
+const SIGN_INS: usize = 10_000;
 
 /// Which identity provider, and what of its tokens is believed.
 #[derive(Debug, Clone)]
@@ -113,6 +116,7 @@ struct Begun {
 pub struct Oidc {
     settings: Settings,
     http: reqwest::Client,
+    document: Recent<Discovery>,
     keys: tokio::sync::Mutex<Keys>,
     begun: Mutex<HashMap<String, Begun>>,
 }
@@ -170,6 +174,7 @@ impl Oidc {
         Ok(Self {
             settings,
             http: http.build().map_err(failed)?,
+            document: Recent::new(KEYS_HOLD),
             keys: tokio::sync::Mutex::default(),
             begun: Mutex::default(),
         })
@@ -271,18 +276,20 @@ impl Oidc {
         })
     }
 
-    async fn document(&self) -> Result<Discovery, OidcError> {
+    async fn document(&self) -> Result<Arc<Discovery>, OidcError> {
         let issuer = self.settings.issuer.trim_end_matches('/');
-        let found: Discovery = self
-            .json(&format!("{issuer}/.well-known/openid-configuration"))
-            .await?;
-        if found.issuer != self.settings.issuer {
-            return Err(OidcError::Provider(format!(
-                "it calls itself {}",
-                found.issuer
-            )));
-        }
-        Ok(found)
+        let url = format!("{issuer}/.well-known/openid-configuration");
+        let read = async {
+            let found: Discovery = self.json(&url).await?;
+            if found.issuer != self.settings.issuer {
+                return Err(OidcError::Provider(format!(
+                    "it calls itself {}",
+                    found.issuer
+                )));
+            }
+            Ok(found)
+        };
+        self.document.get(read).await
     }
 
     async fn json<T: serde::de::DeserializeOwned>(&self, url: &str) -> Result<T, OidcError> {
@@ -310,8 +317,8 @@ impl Oidc {
             struct Set {
                 keys: Vec<Value>,
             }
-            let uri = self.document().await?.jwks_uri;
-            let set: Set = self.json(&uri).await?;
+            let document = self.document().await?;
+            let set: Set = self.json(&document.jwks_uri).await?;
             // Keys of kinds that are not known here are no reason to refuse the others.
             known.keys = set
                 .keys
@@ -344,7 +351,7 @@ impl Oidc {
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ];
-        let mut url = document.authorization_endpoint;
+        let mut url = document.authorization_endpoint.clone();
         for (at, (key, value)) in parameters.iter().enumerate() {
             url.push(if at == 0 && !url.contains('?') {
                 '?'
@@ -363,6 +370,12 @@ impl Oidc {
         };
         let mut all = self.begun();
         all.retain(|_, begun| begun.at.elapsed() < SIGN_IN);
+        if all.len() >= SIGN_INS {
+            let oldest = all.iter().min_by_key(|(_, begun)| begun.at);
+            if let Some(oldest) = oldest.map(|(state, _)| state.clone()) {
+                all.remove(&oldest);
+            }
+        }
         all.insert(state.clone(), begun);
         Ok((state, url))
     }
@@ -388,10 +401,10 @@ impl Oidc {
             .iter()
             .map(|(key, value)| format!("{key}={}", super::page::in_url(value)))
             .collect();
-        let endpoint = self.document().await?.token_endpoint;
+        let document = self.document().await?;
         let answer: Value = self
             .http
-            .post(endpoint)
+            .post(&document.token_endpoint)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body.join("&"))
             .send()

@@ -1,11 +1,9 @@
-//! What a fleet is as a whole, read once for all questions of a moment.
+//! What is read once for all questions of a moment.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
-
-use crate::store::Stored;
 
 /// Something that is read anew when it is older than a certain time.
 pub(super) struct Recent<T> {
@@ -23,7 +21,10 @@ impl<T> Recent<T> {
     }
 
     /// What was read last, or is read now. Of several who ask only one reads. A failure is not remembered.
-    pub(super) async fn get(&self, read: impl Future<Output = Stored<T>>) -> Stored<Arc<T>> {
+    pub(super) async fn get<E>(
+        &self,
+        read: impl Future<Output = Result<T, E>>,
+    ) -> Result<Arc<T>, E> {
         let mut last = self.read.lock().await;
         if let Some((at, value)) = &*last
             && at.elapsed() < self.lives
@@ -41,19 +42,20 @@ impl<T> Recent<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
+
+    fn read(number: u8) -> impl Future<Output = Result<u8, ()>> {
+        std::future::ready(Ok(number))
+    }
 
     #[tokio::test]
     async fn what_is_young_is_not_read_again_and_a_failure_is_not_remembered() {
         let recent = Recent::new(Duration::from_hours(1));
-        let failed = recent
-            .get(async { Err(StoreError::Refused("no".to_owned())) })
-            .await;
+        let failed = recent.get(std::future::ready(Err("no"))).await;
         assert!(failed.is_err());
-        assert_eq!(*recent.get(async { Ok(1) }).await.unwrap(), 1);
-        assert_eq!(*recent.get(async { Ok(2) }).await.unwrap(), 1);
+        assert_eq!(*recent.get(read(1)).await.unwrap(), 1);
+        assert_eq!(*recent.get(read(2)).await.unwrap(), 1);
         let old = Recent::new(Duration::ZERO);
-        assert_eq!(*old.get(async { Ok(1) }).await.unwrap(), 1);
-        assert_eq!(*old.get(async { Ok(2) }).await.unwrap(), 2);
+        assert_eq!(*old.get(read(1)).await.unwrap(), 1);
+        assert_eq!(*old.get(read(2)).await.unwrap(), 2);
     }
 }
