@@ -347,7 +347,9 @@ fn loose(
         return Ok(None);
     };
     Ok(Some(match view {
-        View::List { open: true, .. } if levels == Some(0) => keep(opaque),
+        View::List { open, .. } if levels == Some(0) && (open || call.is_choice(value)) => {
+            keep(opaque)
+        }
         View::List { elements, .. } => {
             let below = levels.map(|levels| levels.saturating_sub(1));
             let mut list = Vec::with_capacity(elements.len());
