@@ -49,6 +49,10 @@ pub enum Param {
     Bytes,
     /// Any concrete value, complete to its leaves.
     Data,
+    /// The same; definitions and hidden fields must be complete, too.
+    Whole,
+    /// What may be an address: the same as [`Param::Data`], but of a struct only that it is one.
+    Address,
     /// A list whose elements stay what they are: scalars and lists of such as data, all else opaque.
     List,
     /// A list of lists under the rule of [`Param::List`]; those may be open.
@@ -59,6 +63,8 @@ pub enum Param {
     Strings,
     /// A list of numbers.
     Numbers,
+    /// A list of numbers that are multiplied.
+    Factors,
     /// A struct, of which only the [`Shape`] is given.
     StructShape,
     /// A list, of which only the [`Shape`] is given.

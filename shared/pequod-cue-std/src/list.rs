@@ -85,7 +85,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
     };
     "Max" (Numbers) -> "number" = |a| Ok(extreme(&not_empty(a)?, Ordering::Less));
     "Min" (Numbers) -> "number" = |a| Ok(extreme(&not_empty(a)?, Ordering::Greater));
-    "Product" (Numbers) -> "number" = |a| {
+    "Product" (Factors) -> "number" = |a| {
         let product = a.numbers(0)?.into_iter().try_fold(Decimal::from_i64(1), |product, number| product.multiply(number));
         calculated(product)
     };

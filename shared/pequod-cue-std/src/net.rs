@@ -21,48 +21,48 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         let address = parse(text).map_err(|_| Fault::error(format!("invalid IP address {}", quote(text))))?;
         Ok(numbers(&bytes(address)))
     };
-    "IP" (Data) -> "bool" = |a| address(a, 0).map(|_| Datum::Bool(true));
-    "IPv4" (Data) -> "bool" = |a| Ok(Datum::Bool(address(a, 0)?.is_ipv4()));
-    "IPv6" (Data) -> "bool" = |a| Ok(Datum::Bool(address(a, 0)?.is_ipv6()));
-    "IPCIDR" (Data) -> "bool" = |a| prefix(a, 0).map(|_| Datum::Bool(true));
-    "LoopbackIP" (Data) -> "bool" = |a| Ok(Datum::Bool(match plain(address(a, 0)?) {
+    "IP" (Address) -> "bool" = |a| address(a, 0).map(|_| Datum::Bool(true));
+    "IPv4" (Address) -> "bool" = |a| Ok(Datum::Bool(address(a, 0)?.is_ipv4()));
+    "IPv6" (Address) -> "bool" = |a| Ok(Datum::Bool(address(a, 0)?.is_ipv6()));
+    "IPCIDR" (Address) -> "bool" = |a| prefix(a, 0).map(|_| Datum::Bool(true));
+    "LoopbackIP" (Address) -> "bool" = |a| Ok(Datum::Bool(match plain(address(a, 0)?) {
         IpAddr::V4(v4) => v4.is_loopback(),
         IpAddr::V6(v6) => v6.is_loopback(),
     }));
-    "MulticastIP" (Data) -> "bool" = |a| Ok(Datum::Bool(plain(address(a, 0)?).is_multicast()));
-    "InterfaceLocalMulticastIP" (Data) -> "bool" = |a| Ok(Datum::Bool(match plain(address(a, 0)?) {
+    "MulticastIP" (Address) -> "bool" = |a| Ok(Datum::Bool(plain(address(a, 0)?).is_multicast()));
+    "InterfaceLocalMulticastIP" (Address) -> "bool" = |a| Ok(Datum::Bool(match plain(address(a, 0)?) {
         IpAddr::V4(_) => false,
         IpAddr::V6(v6) => v6.segments()[0] & 0xff0f == 0xff01,
     }));
-    "LinkLocalMulticastIP" (Data) -> "bool" = |a| Ok(Datum::Bool(match plain(address(a, 0)?) {
+    "LinkLocalMulticastIP" (Address) -> "bool" = |a| Ok(Datum::Bool(match plain(address(a, 0)?) {
         IpAddr::V4(v4) => v4.octets()[..3] == [224, 0, 0],
         IpAddr::V6(v6) => v6.segments()[0] & 0xff0f == 0xff02,
     }));
-    "LinkLocalUnicastIP" (Data) -> "bool" = |a| Ok(Datum::Bool(link_local(plain(address(a, 0)?))));
-    "GlobalUnicastIP" (Data) -> "bool" = |a| {
+    "LinkLocalUnicastIP" (Address) -> "bool" = |a| Ok(Datum::Bool(link_local(plain(address(a, 0)?))));
+    "GlobalUnicastIP" (Address) -> "bool" = |a| {
         let address = plain(address(a, 0)?);
         let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
         let special = broadcast || address.is_unspecified() || address.is_loopback() || address.is_multicast();
         Ok(Datum::Bool(!special && !link_local(address)))
     };
-    "UnspecifiedIP" (Data) -> "bool" = |a| Ok(Datum::Bool(address(a, 0)?.is_unspecified()));
-    "ToIP4" (Data) -> "list" = |a| match address(a, 0)? {
+    "UnspecifiedIP" (Address) -> "bool" = |a| Ok(Datum::Bool(address(a, 0)?.is_unspecified()));
+    "ToIP4" (Address) -> "list" = |a| match address(a, 0)? {
         IpAddr::V4(v4) => Ok(numbers(&v4.octets())),
         IpAddr::V6(v6) => Err(Fault::error(format!("cannot convert {} to IPv4", quote(&show(IpAddr::V6(v6)))))),
     };
-    "ToIP16" (Data) -> "list" = |a| Ok(numbers(&match address(a, 0)? {
+    "ToIP16" (Address) -> "list" = |a| Ok(numbers(&match address(a, 0)? {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
         IpAddr::V6(v6) => v6.octets(),
     }));
-    "IPString" (Data) -> "string" = |a| Ok(Datum::text(show(address(a, 0)?)));
-    "AddIP" (Data, Int) -> "string" = |a| {
+    "IPString" (Address) -> "string" = |a| Ok(Datum::text(show(address(a, 0)?)));
+    "AddIP" (Address, Int) -> "string" = |a| {
         let offset = a.big(1)?;
         if let Ok((address, bits)) = prefix(a, 0) {
             return Ok(Datum::text(format!("{}/{bits}", show(add(address, &offset)?))));
         }
         Ok(Datum::text(show(add(address(a, 0)?, &offset)?)))
     };
-    "AddIPCIDR" (Data, Int) -> "string" = |a| {
+    "AddIPCIDR" (Address, Int) -> "string" = |a| {
         let (address, bits) = prefix(a, 0)?;
         let offset = a.big(1)? << (width(address) - bits);
         Ok(Datum::text(format!("{}/{bits}", show(add(address, &offset)?))))
@@ -81,19 +81,19 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         }
         Ok(Datum::Struct(fields))
     };
-    "InCIDR" (Data, Data) -> "bool" = |a| {
+    "InCIDR" (Address, Address) -> "bool" = |a| {
         let address = address(a, 0)?;
         let (network, bits) = prefix(a, 1)?;
         let same_family = address.is_ipv4() == network.is_ipv4();
         Ok(Datum::Bool(same_family && masked(address, bits).0 == masked(network, bits).0))
     };
-    "CompareIP" (Data, Data) -> "int" = |a| {
+    "CompareIP" (Address, Address) -> "int" = |a| {
         let (first, second) = (address(a, 0)?, address(a, 1)?);
         let order = width(first).cmp(&width(second)).then_with(|| bytes(first).cmp(&bytes(second)));
         Ok(Datum::int(order as i64))
     };
     "SplitHostPort" (String) -> "list" = |a| split_host_port(a.text(0)?);
-    "JoinHostPort" (Data, Data) -> "string" = |a| {
+    "JoinHostPort" (Address, Address) -> "string" = |a| {
         let host = match a.datum(0)? {
             Datum::List(_) => show(address(a, 0)?),
             _ => String::from_utf8_lossy(a.bytes(0)?).into_owned(),

@@ -16,7 +16,7 @@ use crate::datum::Datum;
 use crate::function::{Fault, Function, Result, functions};
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
-    "Marshal" (Data) -> "string" = |a| marshal(a.datum(0)?).map(Datum::text);
+    "Marshal" (Whole) -> "string" = |a| marshal(a.datum(0)?).map(Datum::text);
     "Unmarshal" (Bytes) -> "_" = |a| {
         let text = std::str::from_utf8(a.bytes(0)?).map_err(|_| Fault::error("toml: invalid UTF-8"))?;
         unmarshal(text)

@@ -9,8 +9,8 @@ use crate::datum::Datum;
 use crate::function::{Fault, Function, Result, functions};
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
-    "Marshal" (Data) -> "string" = |a| Ok(Datum::text(emit(&value(a.datum(0)?)?)));
-    "MarshalStream" (Data) -> "string" = |a| {
+    "Marshal" (Whole) -> "string" = |a| Ok(Datum::text(emit(&value(a.datum(0)?)?)));
+    "MarshalStream" (Whole) -> "string" = |a| {
         let values: Vec<Value> = a.list(0)?.iter().map(value).collect::<Result<_>>()?;
         Ok(Datum::text(emit_stream(&values)))
     };

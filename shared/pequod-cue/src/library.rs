@@ -87,10 +87,13 @@ const fn kind_of(param: Param) -> Kind {
         Param::Bool => Kind::BOOL,
         Param::String | Param::Os | Param::OsRequired | Param::OsWindows => Kind::STRING,
         Param::Bytes => Kind(Kind::BYTES.0 | Kind::STRING.0),
-        Param::Data | Param::Value => Kind::TOP,
-        Param::List | Param::Lists | Param::Strings | Param::Numbers | Param::ListShape => {
-            Kind::LIST
-        }
+        Param::Data | Param::Whole | Param::Address | Param::Value => Kind::TOP,
+        Param::List
+        | Param::Lists
+        | Param::Strings
+        | Param::Numbers
+        | Param::Factors
+        | Param::ListShape => Kind::LIST,
         Param::StructShape => Kind::STRUCT,
     }
 }
@@ -164,9 +167,10 @@ fn run(
             Param::Value => loose(call, value, None, &mut opaque)?,
             Param::ListShape | Param::StructShape => shape(call, value)?,
             Param::Strings => items(call, value, at, ("string", Kind::STRING))?,
-            Param::Numbers => items(call, value, at, ("number", Kind::NUMBER))?,
-            Param::Data if call.function().package == "net" => address(call, value)?,
-            _ => complete(call, value)?,
+            Param::Numbers | Param::Factors => items(call, value, at, ("number", Kind::NUMBER))?,
+            Param::Address => address(call, value)?,
+            Param::Whole => complete(call, value, Reach::Everything)?,
+            _ => complete(call, value, Reach::Regular)?,
         };
         match datum {
             Some(datum) => data.push(datum),
@@ -177,7 +181,7 @@ fn run(
         Ok(result) => {
             if let (Some(Datum::List(list)), Datum::Int(number) | Datum::Float(number)) =
                 (data.first(), &result)
-                && function.name == "Product"
+                && function.params.contains(&Param::Factors)
             {
                 let factors = list.iter().filter_map(|factor| match factor {
                     Datum::Int(number) | Datum::Float(number) => Some(number),
@@ -215,8 +219,17 @@ fn unknown_system(function: &Function, call: &Call<'_, '_>) -> Option<String> {
     })
 }
 
+/// Which fields must be complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Those that are output.
+    Regular,
+    /// Definitions and hidden fields, too.
+    Everything,
+}
+
 /// A value that must be data to its leaves.
-pub(crate) fn complete(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
+pub(crate) fn complete(call: &mut Call<'_, '_>, value: Value, reach: Reach) -> Run<Option<Datum>> {
     let Some(view) = call.view(value)? else {
         return Ok(None);
     };
@@ -224,7 +237,7 @@ pub(crate) fn complete(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datu
         View::List { elements, .. } => {
             let mut list = Vec::with_capacity(elements.len());
             for element in elements {
-                match complete(call, element)? {
+                match complete(call, element, reach)? {
                     Some(datum) => list.push(datum),
                     None => return Ok(None),
                 }
@@ -232,15 +245,13 @@ pub(crate) fn complete(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datu
             Datum::List(list)
         }
         View::Struct { fields, .. } => {
-            // These look at definitions and hidden fields, too.
-            let anything = matches!(call.function().package, "yaml" | "toml");
-            if call.lacks(value, anything) {
+            if call.lacks(value, reach == Reach::Everything) {
                 call.incomplete("a field is required but not present");
                 return Ok(None);
             }
             let mut data = Vec::with_capacity(fields.len());
             for (name, value) in fields {
-                match complete(call, value)? {
+                match complete(call, value, reach)? {
                     Some(datum) => data.push((name, datum)),
                     None => return Ok(None),
                 }
@@ -269,7 +280,7 @@ fn items(
     (name, wanted): (&str, Kind),
 ) -> Run<Option<Datum>> {
     let Some(View::List { elements, .. }) = call.view(value)? else {
-        return complete(call, value);
+        return complete(call, value, Reach::Regular);
     };
     let mut list = Vec::with_capacity(elements.len());
     for (at, element) in elements.into_iter().enumerate() {
@@ -307,7 +318,7 @@ fn items(
 fn address(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
     match call.view(value)? {
         Some(View::Struct { .. }) => Ok(Some(Datum::Struct(Vec::new()))),
-        Some(_) => complete(call, value),
+        Some(_) => complete(call, value, Reach::Regular),
         None => Ok(None),
     }
 }
