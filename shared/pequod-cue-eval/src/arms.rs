@@ -5,7 +5,7 @@
 //! if that is all, it is said as if there were no disjunction.
 
 use pequod_cue_syntax::Pos;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::disjunct::Hole;
 use crate::session::Session;
@@ -13,6 +13,10 @@ use crate::value::{Arg, FaultCode, FaultId, Problem, WorkId};
 
 /// The sentence above the list. Its argument is counted when somebody reads it.
 pub(crate) const HEADING: &str = "{} errors in empty disjunction";
+
+/// How many lines the lists below headings have. A heading's sentence says it, and headings stand below headings: without
+/// this, each would be counted anew in all those above it.
+pub(crate) type Counts = FxHashMap<*const Problem, usize>;
 
 impl Session<'_> {
     pub(crate) fn disjunction_fault(&mut self, work: WorkId, hole: &Hole) -> FaultId {
@@ -55,25 +59,36 @@ impl Session<'_> {
 
     /// The problem to be told for one: itself, or the only thing that all arms died of.
     pub(crate) fn telling(&self, problem: u32) -> u32 {
-        match self
-            .lines_below(&self.problems[problem as usize])
-            .as_slice()
-        {
-            [only] => self.telling(*only),
-            _ => problem,
+        let mut counts = Counts::default();
+        let mut problem = problem;
+        loop {
+            let lines = self.lines_below(&self.problems[problem as usize], &mut counts);
+            match lines.as_slice() {
+                [only] => problem = *only,
+                _ => return problem,
+            }
         }
     }
 
     /// How many lines the list below a heading has; none for other problems.
-    pub(crate) fn count_below(&self, problem: &Problem) -> Option<usize> {
-        std::ptr::eq(problem.template, HEADING).then(|| self.lines_below(problem).len())
+    pub(crate) fn count_below(&self, problem: &Problem, counts: &mut Counts) -> Option<usize> {
+        if !std::ptr::eq(problem.template, HEADING) {
+            return None;
+        }
+        let key = std::ptr::from_ref(problem);
+        if let Some(count) = counts.get(&key) {
+            return Some(*count);
+        }
+        let count = self.lines_below(problem, counts).len();
+        counts.insert(key, count);
+        Some(count)
     }
 
     /// What is listed below a problem, with what is listed below that, each thing once.
-    fn lines_below(&self, problem: &Problem) -> Vec<u32> {
+    fn lines_below(&self, problem: &Problem, counts: &mut Counts) -> Vec<u32> {
         let mut lines = Vec::new();
         let mut seen = FxHashSet::default();
-        self.add_lines(problem, &mut lines, &mut seen);
+        self.add_lines(problem, &mut lines, &mut seen, counts);
         lines
     }
 
@@ -82,14 +97,16 @@ impl Session<'_> {
         problem: &Problem,
         lines: &mut Vec<u32>,
         seen: &mut FxHashSet<(String, String, Option<Pos>)>,
+        counts: &mut Counts,
     ) {
         for fault in &problem.children {
             for id in &self[*fault].problems {
                 let below = &self.problems[*id as usize];
                 let path = below.node.map(|node| self.path(node)).unwrap_or_default();
-                if seen.insert((path, self.sentence(below), below.pos)) {
+                let sentence = self.sentence_counting(below, counts);
+                if seen.insert((path, sentence, below.pos)) {
                     lines.push(*id);
-                    self.add_lines(below, lines, seen);
+                    self.add_lines(below, lines, seen, counts);
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pequod_cue_syntax::Pos;
 use pequod_diag::{Path, Place};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::budget::{Limits, Meter, Poison, Work};
 use crate::export::Check;
@@ -351,10 +351,22 @@ impl Evaluation {
     }
 
     fn issues_of(&self, fault: FaultId, node: Option<NodeId>, found: &mut Vec<Issue>) {
+        self.issues_within(fault, node, found, &mut FxHashMap::default());
+    }
+
+    /// The same. What is below a problem is worked out once: arms often die of the same, at many levels.
+    fn issues_within(
+        &self,
+        fault: FaultId,
+        node: Option<NodeId>,
+        found: &mut Vec<Issue>,
+        known: &mut FxHashMap<u32, Vec<Issue>>,
+    ) {
         let session = &self.session;
         let data = &session[fault];
-        for problem in &data.problems {
-            let problem = &session.problems[session.telling(*problem) as usize];
+        for id in &data.problems {
+            let id = session.telling(*id);
+            let problem = &session.problems[id as usize];
             let mut places: Vec<Place> = Vec::new();
             for pos in problem.pos.iter().chain(&problem.others) {
                 if let Some(place) = self.place(*pos)
@@ -378,10 +390,16 @@ impl Evaluation {
                 .or(node)
                 .map(|node| session.path_of(node))
                 .unwrap_or_default();
-            let mut below = Vec::new();
-            for child in &problem.children {
-                self.issues_of(*child, node, &mut below);
-            }
+            let below = if let Some(below) = known.get(&id) {
+                below.clone()
+            } else {
+                let mut below = Vec::new();
+                for child in &problem.children {
+                    self.issues_within(*child, node, &mut below, known);
+                }
+                known.insert(id, below.clone());
+                below
+            };
             let issue = Issue {
                 code: data.code,
                 path,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::arms::Counts;
 use crate::kind::{Kind, Presence};
 use crate::program::ExprId;
 use crate::session::Session;
@@ -204,6 +205,11 @@ impl Session<'_> {
 
     /// The sentence of a problem.
     pub(crate) fn sentence(&self, problem: &Problem) -> String {
+        self.sentence_counting(problem, &mut Counts::default())
+    }
+
+    /// The same, with what was counted on the way.
+    pub(crate) fn sentence_counting(&self, problem: &Problem, counts: &mut Counts) -> String {
         let mut out = String::new();
         let mut args = problem.args.iter();
         let mut rest = problem.template;
@@ -219,7 +225,7 @@ impl Session<'_> {
                 Some(Arg::Text(text)) => out.push_str(text),
                 Some(Arg::Op(op)) => out.push_str(op.as_str()),
                 Some(Arg::Count(count)) => {
-                    let below = self.count_below(problem).map(|count| count as u64);
+                    let below = self.count_below(problem, counts).map(|count| count as u64);
                     let _ = write!(out, "{}", below.unwrap_or(*count));
                 }
                 Some(Arg::Content(node)) => self.show_content(*node, DEPTH, &mut out),
@@ -232,7 +238,8 @@ impl Session<'_> {
             && let Some(inner) = self[cause].problems.first()
         {
             out.push_str(": ");
-            out.push_str(&self.sentence(&self.problems[*inner as usize]));
+            let inner = &self.problems[*inner as usize];
+            out.push_str(&self.sentence_counting(inner, counts));
         }
         out
     }

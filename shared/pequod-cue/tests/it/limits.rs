@@ -88,3 +88,20 @@ fn arms_that_obviously_fail_are_not_tried() {
     let counters = run(&text, &Budget::default()).unwrap();
     assert_eq!(counters.disjuncts, 1);
 }
+
+#[test]
+fn what_arms_within_arms_died_of_is_told_at_once() {
+    // Each level dies of the one before and of something else. A sentence that counts the lines below it, line by line,
+    // would be made 2 to the 40th times.
+    let mut text = String::from("a0: (1 | 2) & \"x\"\n");
+    for at in 1..40 {
+        let before = at - 1;
+        text += &format!("a{at}: ((a{before} & int) | {at}) & \"x\"\n");
+    }
+    let program = Program::compile(&Package::of("in.cue", &*text)).unwrap();
+    let evaluation = program
+        .evaluate(&Inputs::new(), &Budget::default())
+        .unwrap();
+    let issues = evaluation.root().issues(true);
+    assert!(!issues.is_empty());
+}
