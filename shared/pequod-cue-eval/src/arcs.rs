@@ -63,10 +63,12 @@ impl Session<'_> {
     /// Makes a node at least as present.
     pub(crate) fn update_presence(&mut self, arc: NodeId, presence: Presence) -> Run<()> {
         let n = &self[arc];
-        // A finished field of a finished struct is nobody's business any more; it is there, then.
+        // A finished field of a finished struct is nobody's business any more; it is there, then. Unless whoever asked for
+        // it still waits for the answer.
         let over = n.status == Status::Final
             && n.parent
-                .is_some_and(|parent| self[parent].status == Status::Final);
+                .is_some_and(|parent| self[parent].status == Status::Final)
+            && !self.unifying.contains(&arc);
         if !over && self.presence_frozen(arc)? {
             return Ok(());
         }

@@ -47,6 +47,20 @@ impl Session<'_> {
         cond: Cond,
         mode: Mode,
     ) -> Run<Option<Value>> {
+        self.call_begins();
+        let result = self.eval_counted_call(expr, function, args, cond, mode);
+        self.call_ends();
+        result
+    }
+
+    fn eval_counted_call(
+        &mut self,
+        expr: ExprId,
+        function: ExprId,
+        args: &[ExprId],
+        cond: Cond,
+        mode: Mode,
+    ) -> Run<Option<Value>> {
         let callee = self.value(function, Cond::SCALAR, Mode::Yield)?;
         let builtin = match callee {
             Some(Value::Builtin(builtin)) => builtin,
@@ -342,6 +356,16 @@ impl Session<'_> {
             call,
         } = self.validators[id.at()].clone();
         let b = self.program.builtins[builtin as usize];
+        if b.params.first() == Some(&Kind::STRUCT)
+            && let Value::Node(node) = value
+            && let Some(work) = self[node].work
+        {
+            // Who counts the fields of a struct has it finished.
+            self.check_fields(work);
+            if let Some(fault) = self.fault_of(node) {
+                return Ok(Some(fault));
+            }
+        }
         let mut values: SmallVec<[Value; 4]> = SmallVec::new();
         values.push(value);
         values.extend(args);

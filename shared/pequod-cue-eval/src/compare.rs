@@ -15,6 +15,26 @@ use crate::session::{Close, Conjunct, Elem, NO_ENV, Node, Run, Session, Status};
 use crate::value::{Base, FaultCode, Op, Value};
 
 impl Call<'_, '_> {
+    /// Whether a comparator has a field `less` that is more than a constraint.
+    ///
+    /// # Errors
+    ///
+    /// What ends the whole evaluation.
+    pub fn compares(&mut self, comparator: Value) -> Run<bool> {
+        let Value::Node(node) = comparator else {
+            return Ok(false);
+        };
+        self.session.finalize(node)?;
+        let label = Label::new(LabelKind::Regular, self.session.intern("less").0);
+        let less = self.session.arc(self.session.deref(node), label);
+        Ok(less.is_some_and(|less| self.session[less].presence == Presence::Member))
+    }
+
+    /// Says that there is no `less`.
+    pub fn no_less(&mut self) {
+        self.fail("field not found: less");
+    }
+
     /// What a comparator says about two values; none with an error raised.
     ///
     /// The comparator is unified anew with every pair, unless it is plain what it says.
@@ -39,7 +59,8 @@ impl Call<'_, '_> {
         let label = Label::new(LabelKind::Regular, self.session.intern("less").0);
         let target = self.session.deref(node);
         let Some(less) = self.session.arc(target, label) else {
-            return Ok(self.no_less());
+            self.no_less();
+            return Ok(None);
         };
         self.session.finalize(less)?;
         if let Some(fault) = self.session.fault_of(less) {
@@ -61,11 +82,6 @@ impl Call<'_, '_> {
     /// Drops the error that was raised, if one was.
     pub fn drop_error(&mut self) -> bool {
         self.session.errs.take().is_some()
-    }
-
-    fn no_less(&mut self) -> Option<bool> {
-        self.fail("field not found: less");
-        None
     }
 }
 

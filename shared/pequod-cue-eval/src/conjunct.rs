@@ -43,6 +43,8 @@ impl Session<'_> {
             },
         };
         match self.program.expr(expr) {
+            // A member of a package is looked up when the node is evaluated, and not before.
+            Expr::Value(Value::Builtin(_)) => Content::Expr(expr),
             Expr::Value(value) => Content::Value(*value, Some(self.program.span(expr).pos())),
             _ => Content::Expr(expr),
         }
@@ -734,6 +736,9 @@ impl Session<'_> {
         match self[x].base {
             Base::List { .. } => {
                 self.found_content(work, id)?;
+                // As of a list that is written, it is known at once that it is one.
+                let value = Value::Node(x);
+                self.restrict_kind(work, Kind::LIST, Origin { value, pos }, id);
                 self.schedule(
                     TaskKind::ListNode,
                     work,
@@ -779,6 +784,7 @@ impl Session<'_> {
             return false;
         }
         if new.is_bottom() {
+            self.types_conflict();
             if let Some(other) = self[work].kind_origin {
                 self.report_type_conflict(work, other, old, origin, kind);
             } else {

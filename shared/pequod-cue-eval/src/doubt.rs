@@ -16,13 +16,15 @@ use rustc_hash::FxHashSet;
 use crate::budget::Poison;
 use crate::sched::Kind as TaskKind;
 use crate::session::{Run, Session, Status, Stop};
-use crate::value::{Base, FaultCode, FaultId, NodeId};
+use crate::value::{Base, FaultCode, FaultId, NodeId, Value};
 
 /// What may be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doubt {
     /// An arm of a disjunction needs the choice it is part of.
     Choice,
+    /// A value is of no type, and nothing said why.
+    NoType,
     /// A comprehension needs the struct it adds to.
     OwnStruct,
     /// `__no_sharing` before a list that is gone through.
@@ -37,6 +39,10 @@ impl Doubt {
             Self::Choice => (
                 "a disjunction with an arm that depends on which arm is chosen",
                 "let the arm refer to a field beside the disjunction instead",
+            ),
+            Self::NoType => (
+                "a value that is asked for while it is calculated, and then is of another type",
+                "say of what type it is, or let one of the two values be a field of its own",
             ),
             Self::OwnStruct => (
                 "a comprehension that asks for the struct it adds fields to",
@@ -100,6 +106,14 @@ pub(crate) struct Doubts {
     found: Option<(Doubt, Option<Pos>)>,
     /// That all arms of a choice fail may come of it, too.
     strict: bool,
+    /// Nothing that comes out is to be believed, errors included.
+    always: bool,
+    /// How many calls are being evaluated, one inside another.
+    calls: u32,
+    /// How many calls of `or` try their alternatives, one inside another.
+    alternatives: u32,
+    /// Two types were found not to go together.
+    conflict: bool,
 }
 
 impl Session<'_> {
@@ -159,8 +173,11 @@ impl Session<'_> {
             self.doubts.signs & both == both
         };
         let strict = has(Sign::Forced, Sign::Reads) || has(Sign::Finishes, Sign::Reads);
-        if strict || has(Sign::Forced, Sign::Asked) || has(Sign::Forced, Sign::Again) {
+        let doubtful = has(Sign::Forced, Sign::Asked) || has(Sign::Forced, Sign::Again);
+        let confused = has(Sign::Again, Sign::Reads);
+        if strict || doubtful || confused {
             self.doubts.strict |= strict;
+            self.doubts.always |= confused;
             self.doubt(Doubt::Choice);
         }
     }
@@ -173,13 +190,25 @@ impl Session<'_> {
 
     /// A reference to be unified with led to a node.
     pub(crate) fn doubt_reference(&mut self, target: NodeId) {
-        if self.overlays.is_empty() || self[target].status != Status::Evaluating {
+        if self[target].status != Status::Evaluating {
+            return;
+        }
+        if self.doubts.alternatives > 0 {
+            self.doubt(Doubt::Choice);
+        }
+        if self.overlays.is_empty() {
             return;
         }
         self.sign(Sign::Reads);
+        if self.in_comprehension() {
+            self.doubt(Doubt::Choice);
+        }
         let choice = self.underlying(target);
         if self.chooses(&self.task_stack, choice) {
             self.sign(Sign::ReadsItself);
+            if self.doubts.calls > 0 {
+                self.doubt(Doubt::Choice);
+            }
             self.doubts.read.insert(choice);
             self.doubts.reads_itself = true;
             self.doubt_forced();
@@ -206,7 +235,54 @@ impl Session<'_> {
                 && self[task.work].scalar.is_none()
         });
         if own_struct {
+            // A field that is not there may be the one the whole would fail by, or not.
+            self.doubts.always |= !self.overlays.is_empty();
             self.doubt(Doubt::OwnStruct);
+        }
+        // The comprehension goes on with what there is: inside arms, that hangs on how far the others are.
+        if !self.overlays.is_empty() && self.in_comprehension() {
+            self.doubt(Doubt::Choice);
+        }
+    }
+
+    /// Whether a comprehension runs.
+    fn in_comprehension(&self) -> bool {
+        self.task_stack
+            .iter()
+            .any(|task| self[*task].kind == TaskKind::Comprehension)
+    }
+
+    pub(crate) const fn call_begins(&mut self) {
+        self.doubts.calls += 1;
+    }
+
+    pub(crate) const fn call_ends(&mut self) {
+        self.doubts.calls -= 1;
+    }
+
+    pub(crate) const fn alternatives_begin(&mut self) {
+        self.doubts.alternatives += 1;
+    }
+
+    pub(crate) const fn alternatives_end(&mut self) {
+        self.doubts.alternatives -= 1;
+    }
+
+    /// Nothing is of two types. That an arm fails by it is nothing special.
+    pub(crate) const fn types_conflict(&mut self) {
+        self.doubts.conflict |= self.overlays.is_empty();
+    }
+
+    /// Looks for values that are of no type although they are no error.
+    fn doubt_types(&mut self, root: NodeId) {
+        let mut nodes = vec![root];
+        while let Some(node) = nodes.pop() {
+            let kind = crate::dump::settled_kind(self, Value::Node(node));
+            if self.fault_of(node).is_none() && kind.is_bottom() {
+                self.doubt(Doubt::NoType);
+                return;
+            }
+            nodes.extend_from_slice(self[node].arcs());
         }
     }
 
@@ -217,6 +293,9 @@ impl Session<'_> {
         }
         let choice = self.underlying(node);
         if self.chooses(&self.task_stack, choice) {
+            if self.in_comprehension() {
+                self.doubt(Doubt::Choice);
+            }
             self.doubts.parts_read.insert(choice);
         }
     }
@@ -260,17 +339,21 @@ impl Session<'_> {
 
     /// Ends an evaluation that is in doubt, unless what came out is an error.
     pub(crate) fn settle_doubts(&mut self, node: NodeId) -> Run<()> {
+        let fault = self
+            .fault_of(self.deref(node))
+            .filter(|fault| !matches!(self[*fault].code, FaultCode::Incomplete | FaultCode::Cycle));
+        if self.doubts.conflict && fault.is_none() {
+            self.doubt_types(node);
+        }
         let Some((doubt, pos)) = self.doubts.found else {
             return Ok(());
         };
-        if let Some(fault) = self.fault_of(self.deref(node))
-            && !matches!(self[fault].code, FaultCode::Incomplete | FaultCode::Cycle)
-        {
+        if let Some(fault) = fault {
             let of_arms = self[fault]
                 .problems
                 .iter()
                 .any(|problem| self.problems[*problem as usize].template == crate::arms::HEADING);
-            if !(of_arms && self.doubts.strict) {
+            if !(self.doubts.always || of_arms && self.doubts.strict) {
                 return Ok(());
             }
         }

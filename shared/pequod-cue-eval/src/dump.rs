@@ -150,7 +150,7 @@ fn describe(
         Some(Value::Node(_)) if s[node].base == (Base::List { open: true }) => {
             // What else stands in it does not count.
             let elements = s.elements(node);
-            let complete = |at: &NodeId| evaluation.issues(*at, true).is_empty();
+            let complete = |at: &NodeId| evaluation.issues_of_data(*at).is_empty();
             if elements.iter().all(complete) {
                 found.default = Some(evaluation.json_text(node, false));
             }
@@ -176,7 +176,7 @@ fn describe(
 }
 
 /// The types of a value when all is over: an arm that only ever met itself may be anything.
-fn settled_kind(s: &Session<'_>, value: Value) -> Kind {
+pub(crate) fn settled_kind(s: &Session<'_>, value: Value) -> Kind {
     match value {
         Value::Node(node) => match s[node].base {
             Base::Value(Value::Disjunction(arms)) => settled_kind(s, Value::Disjunction(arms)),

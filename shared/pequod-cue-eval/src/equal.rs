@@ -185,23 +185,30 @@ impl Session<'_> {
         }
     }
 
-    /// Whether two validators are the same call.
+    /// Whether two validators are the same call. Arguments are finished one by one, and only until two differ: a list
+    /// of schemas that is finished may be in error, and its validator then fails.
     pub(crate) fn same_validator(&mut self, a: Value, b: Value) -> Run<bool> {
-        match (a, b) {
-            (Value::Validator(_), Value::Validator(_)) => {
-                for value in [a, b] {
-                    if let Value::Validator(id) = value {
-                        for arg in self.validators[id.at()].args.clone() {
-                            if let Value::Node(node) = arg {
-                                self.finalize(node)?;
-                            }
-                        }
-                    }
-                }
-                self.equal_terminal(a, b, Flags::STRUCTURAL)
-            }
-            _ => Ok(false),
+        let (Value::Validator(x), Value::Validator(y)) = (a, b) else {
+            return Ok(false);
+        };
+        let (x, y) = (
+            self.validators[x.at()].clone(),
+            self.validators[y.at()].clone(),
+        );
+        if x.builtin != y.builtin || x.args.len() != y.args.len() {
+            return Ok(false);
         }
+        for (a, b) in x.args.iter().zip(&y.args) {
+            for value in [a, b] {
+                if let Value::Node(node) = value {
+                    self.finalize(*node)?;
+                }
+            }
+            if !self.equal(*a, *b, Flags::STRUCTURAL)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether two nodes on their way are made of the same.

@@ -345,6 +345,21 @@ impl Session<'_> {
         }
     }
 
+    /// Finishes a value. What the node at hand stands in is on its way, and not finished by it.
+    pub(crate) fn finish_beside(&mut self, value: Value) -> Run<()> {
+        let Value::Node(node) = value else {
+            return Ok(());
+        };
+        let target = self.deref(node);
+        let around = self[target]
+            .work
+            .is_some_and(|work| self[work].eval_depth > 0);
+        if around {
+            return Ok(());
+        }
+        self.finalize(node)
+    }
+
     fn eval_bound(&mut self, op: Op, x: ExprId) -> Run<Option<Value>> {
         let Some(value) = self.value(x, Cond::SCALAR, Mode::Yield)? else {
             return Ok(None);
@@ -352,15 +367,11 @@ impl Session<'_> {
         if matches!(value, Value::Fault(_)) {
             return Ok(Some(value));
         }
-        if let Value::Node(node) = value {
-            // What the bound stands in is on its way, and not finished by it.
-            let target = self.deref(node);
-            let around = self[target]
-                .work
-                .is_some_and(|work| self[work].eval_depth > 0);
-            if !around {
-                self.finalize(node)?;
-            }
+        // Of a struct enough is known: what it is compared with may be among what its fields refer to.
+        let is_struct = matches!(value, Value::Node(node) if self[node].parent.is_some())
+            && self.kind(value) == Kind::STRUCT;
+        if !is_struct {
+            self.finish_beside(value)?;
         }
         let kind = self.kind(value);
         let comparing = matches!(op, Op::Equal | Op::NotEqual);
@@ -545,6 +556,12 @@ impl Session<'_> {
             return Ok(None);
         };
         let content = self.unwrap(content);
+        if let Some(Value::Builtin(builtin)) = content
+            && let Some(check) = self.bare_validator(builtin)
+        {
+            let fault = self.non_concrete(x, Some(check), op);
+            return Ok(Some(Value::Fault(fault)));
+        }
         Ok(match content {
             Some(fault @ Value::Fault(_)) => Some(fault),
             Some(v) if self.is_concrete(v) => Some(v),

@@ -216,7 +216,10 @@ fn or(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
         conjuncts: smallvec::smallvec![c],
         ..Node::default()
     });
-    session.unify(node, Cond::ALL, Mode::Finalize, true)?;
+    session.alternatives_begin();
+    let result = session.unify(node, Cond::ALL, Mode::Finalize, true);
+    session.alternatives_end();
+    result?;
     Ok(Some(Value::Node(node)))
 }
 

@@ -57,7 +57,15 @@ impl Session<'_> {
                 return Ok(self.eval_fault("cannot use {} (type {}) as type bool in {}", args));
             }
             Op::Match | Op::NotMatch => {
-                if let (Value::Str(text), Value::Str(pattern)) = (left, right) {
+                // A pattern may be bytes; what is matched may not.
+                let pattern = match right {
+                    Value::Str(pattern) => Some(pattern),
+                    Value::Bytes(id) => std::str::from_utf8(&self.bytes[id.at()].clone())
+                        .ok()
+                        .map(|pattern| self.intern(pattern)),
+                    _ => None,
+                };
+                if let (Value::Str(text), Some(pattern)) = (left, pattern) {
                     let Some(regex) = self.regex(pattern)? else {
                         return Ok(self.errs.take().map_or(Value::Bool(false), Value::Fault));
                     };
@@ -409,6 +417,7 @@ impl Session<'_> {
             return Ok(None);
         };
         let b = self.bound(id);
+        self.finish_beside(b.value)?;
         Ok(match self.binary(b.op, value, b.value)? {
             Value::Bool(true) => None,
             Value::Fault(fault) => Some(fault),

@@ -351,6 +351,17 @@ impl Session<'_> {
         }
         for element in elements {
             let label = self[element].label;
+            // What is closed stays so: it is taken as a whole.
+            let closed = self[element].closed || self[element].closed_once;
+            if closed && !self[element].conjuncts.is_empty() {
+                let c = Conjunct {
+                    env: NO_ENV,
+                    elem: Elem::Value(Value::Node(element)),
+                    close,
+                };
+                self.insert_arc(work, label, Presence::Member, c, close)?;
+                continue;
+            }
             if self[element].conjuncts.is_empty() {
                 let elem = Elem::Value(Value::Node(element));
                 let c = Conjunct {
@@ -602,7 +613,9 @@ impl Session<'_> {
         self.env = saved_env;
         let raised = self.errs.take();
         self.errs = self.combine(saved_errs, raised);
-        Ok(go_on && raised.is_none())
+        // A clause behind this one does not run a second time once there is an error, be it of a field that is missing.
+        let last = at + 1 >= comp.clauses.len();
+        Ok(go_on && (last || self.errs.is_none()))
     }
 
     fn run_for(

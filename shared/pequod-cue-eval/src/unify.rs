@@ -249,7 +249,9 @@ impl Session<'_> {
         let now = self.eval_depth;
         let depth = std::mem::replace(&mut self[work].eval_depth, now);
         let vertex = self.node;
+        self.unifying.push(node);
         let result = self.unify_marked(node, work, needs, mode, check);
+        self.unifying.pop();
         self.node = vertex;
         self[work].eval_depth = depth;
         result

@@ -149,6 +149,10 @@ impl Compiler {
 
     pub(super) fn bound_ident(&mut self, binding: Binding, up: u32, span: Span) -> ExprId {
         match binding {
+            // The reference takes an empty label for none.
+            Binding::Field(label) if label == self.program.regular_label(&"".into()) => {
+                self.bad(span, "unsupported field alias \"\"")
+            }
             Binding::Field(label) => self.add(Expr::Field { up, label }, span),
             Binding::Let(label) => {
                 for open in &self.lets.open {
