@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use crate::conjunct::Content;
 use crate::disjunct::{Arm, DefaultMode, Hole};
 use crate::kind::{Kind, Label, Presence};
-use crate::program::{Decl, Expr, ExprId, StructId};
+use crate::program::{Decl, Expr, ExprId, ListElem, StructId};
 use crate::sched::{Cond, Kind as TaskKind, Mode, State};
 use crate::session::{Conjunct, Elem, Run, Session, Stop};
 use crate::value::{Base, EnvId, NodeId, Value, WorkId};
@@ -33,7 +33,12 @@ impl Session<'_> {
                     || other.is_some_and(|other| self.scalars_contradict(value, other))
             }
             Content::Expr(expr) => match *self.program.expr(expr) {
-                Expr::List(_) => !known.meets(Kind::LIST),
+                // What a comprehension goes over is evaluated on the way, and may see that this is on its way.
+                Expr::List(list) => {
+                    let elems = &self.program.lists[list.at()].elems;
+                    !known.meets(Kind::LIST)
+                        && elems.iter().all(|elem| matches!(elem, ListElem::Expr(_)))
+                }
                 Expr::Struct(lit) => {
                     let embeds = self.program.structs[lit.at()].embeds;
                     (!embeds && !known.meets(Kind::STRUCT))
