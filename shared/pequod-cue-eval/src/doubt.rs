@@ -6,8 +6,9 @@
 //! it was seen not to be. A wrong value is worse than none: such an evaluation ends as not supported,
 //! unless the whole is an error anyway.
 //!
-//! A sign alone says nothing: right programs show each of them. Signs that belong together are
-//! counted within one trial of arms, from the outermost disjunction on.
+//! Most signs say nothing alone, since right programs show them; those that belong together are
+//! counted within one trial of arms, from the outermost disjunction on. A call or a comprehension that
+//! asks for the choice it stands in is one that right programs hardly show.
 
 use pequod_cue_num::Decimal;
 use pequod_cue_syntax::Pos;
