@@ -52,7 +52,7 @@ struct Options {
     /// The seed of such a run.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The first case of such a run: with `--fuzz 1`, that case alone.
+    /// The first case of such a run: with `--fuzz 1` or `--robust 1`, that case alone.
     #[arg(long, default_value_t = 0)]
     first: u64,
     /// How many signatures of differences to print.
@@ -158,8 +158,15 @@ fn orders(options: &Options) -> Result<Exit, Box<dyn std::error::Error>> {
 
 fn robust(options: &Options, cases: u64) -> Result<Exit, Box<dyn std::error::Error>> {
     let patience = Duration::from_secs(options.patience_seconds);
-    let broken = robust::all(options.seed, cases, patience, &Target::ALL)?;
+    let all = options.first..options.first + cases;
+    let broken = robust::all(options.seed, all, patience, &Target::ALL)?;
     let mut out = io::stdout().lock();
+    if cases == 1 {
+        for target in Target::ALL {
+            let text = robust::text(target, options.seed, options.first);
+            writeln!(out, "-- {} --\n{text}", target.name())?;
+        }
+    }
     for case in &broken {
         writeln!(
             out,

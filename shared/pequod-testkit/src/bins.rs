@@ -45,14 +45,28 @@ pub fn bin(name: &str) -> PathBuf {
     }
 }
 
+/// Cargo, in the workspace. What the cargo that runs this program tells of this program's package is kept from it:
+/// build scripts that ask to be run again when that changes (ring's) would have nearly everything built anew, here and
+/// then once more by the next cargo that is called by hand.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace_root());
+    for (name, _) in std::env::vars_os() {
+        let of_the_package = name
+            .to_str()
+            .is_some_and(|it| it.starts_with("CARGO_PKG_") || it.starts_with("CARGO_MANIFEST_"));
+        if of_the_package {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// Builds all programs of the workspace, in the profile of the running program.
 pub fn build_bins() -> Result<()> {
     let folder = profile_folder()?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build
-        .args(["build", "--workspace", "--bins", "--quiet"])
-        .current_dir(workspace_root());
+    let mut build = cargo();
+    build.args(["build", "--workspace", "--bins", "--quiet"]);
     if folder.ends_with("release") {
         build.arg("--release");
     }

@@ -51,7 +51,7 @@ mod supervisor;
 pub mod tools;
 pub mod wait;
 
-pub use bins::{bin, build_bins, workspace_root};
+pub use bins::{bin, build_bins, cargo, workspace_root};
 pub use control_plane::{ControlPlane, ServiceAccountRef, USERS};
 pub use error::{Error, Result};
 pub use git_server::GitServer;

@@ -9,8 +9,6 @@ mod render;
 mod storage;
 mod webhook;
 
-use std::process::Command;
-
 use pequod_testkit::{Error, Result, workspace_root};
 
 pub(crate) use measure::child;
@@ -63,10 +61,9 @@ fn release(name: &str) -> Result<std::path::PathBuf> {
 
 /// A program of a package that has several.
 fn release_binary(package: &str, name: &str) -> Result<std::path::PathBuf> {
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let status = pequod_testkit::cargo()
         .args(["build", "--release", "--quiet", "--package", package])
         .args(["--bin", name])
-        .current_dir(workspace_root())
         .status()
         .map_err(Error::while_doing("could not run cargo"))?;
     if !status.success() {

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
-use pequod_testkit::{Error, Result, workspace_root};
+use pequod_testkit::{Error, Result, cargo, workspace_root};
 
 use crate::suites::{Figure, Suite};
 
@@ -73,12 +73,6 @@ fn cue_conform(flags: &[&str], arguments: &[OsString]) -> Result<Vec<Figure>> {
         name: "fellBack".to_owned(),
         value: if status.success() { 0.0 } else { 1.0 },
     }])
-}
-
-fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(workspace_root());
-    command
 }
 
 fn cue(arguments: &[String]) -> Result<Vec<Figure>> {

@@ -7,7 +7,6 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -48,7 +47,7 @@ const HOMEPAGE: &str = "https://github.com/pequod-io/pequod";
 pub(crate) fn run() -> Result<()> {
     let root = workspace_root();
     let version = env!("CARGO_PKG_VERSION");
-    build(root)?;
+    build()?;
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let dist = root.join("dist");
@@ -84,11 +83,9 @@ pub(crate) fn run() -> Result<()> {
     write(&dist.join("SHA256SUMS"), sums.as_bytes())
 }
 
-fn build(root: &Path) -> Result<()> {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .args(["build", "--release", "--locked"])
-        .current_dir(root);
+fn build() -> Result<()> {
+    let mut command = pequod_testkit::cargo();
+    command.args(["build", "--release", "--locked"]);
     for plugin in PLUGINS {
         command.args(["--package", &format!("kubectl-{}", plugin.name)]);
     }

@@ -117,8 +117,7 @@ fn own(result: Result<()>) -> std::result::Result<u64, String> {
 
 /// Runs cargo, lets its output through, and gives back how many tests passed, or what failed.
 fn cargo(arguments: &[&str]) -> std::result::Result<u64, String> {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    through(command.args(arguments))
+    through(pequod_testkit::cargo().args(arguments))
 }
 
 /// The same with any program of the workspace.

@@ -198,10 +198,11 @@ impl Engine {
         Box::pin(async move {
             let turn = self.writing.clone().lock_owned().await;
             let done = self.run(move |held| {
-                work(&held.shard)?;
-                Ok((turn, held.durable.is_due()))
+                // One that failed may have done a part.
+                let done = work(&held.shard);
+                Ok((turn, held.durable.wrote(), done))
             });
-            let (turn, is_due) = done.await?;
+            let (turn, is_due, done) = done.await?;
             if is_due {
                 let held = self.held.clone();
                 tokio::task::spawn_blocking(move || {
@@ -211,7 +212,7 @@ impl Engine {
                     }
                 });
             }
-            Ok(())
+            done
         })
     }
 }

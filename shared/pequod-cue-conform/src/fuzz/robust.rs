@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::fs;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -253,13 +254,18 @@ pub struct Broken {
     pub message: String,
 }
 
+/// What is fed to a target in a case, as far as it is text.
+pub fn text(target: Target, seed: u64, case: u64) -> String {
+    String::from_utf8_lossy(&input(target, seed, case, corpus())).into_owned()
+}
+
 /// How many cases a child gets at once.
 const CHUNK: u64 = 250;
 
-/// Runs this many cases for each target; gives the broken ones, of which each target stops at ten.
+/// Runs these cases for each target; gives the broken ones, of which each target stops at ten.
 pub fn all(
     seed: u64,
-    cases: u64,
+    cases: Range<u64>,
     patience: Duration,
     targets: &[Target],
 ) -> std::io::Result<Vec<Broken>> {
@@ -267,9 +273,9 @@ pub fn all(
     let mut worker = Worker::start()?;
     for target in targets.iter().copied() {
         let before = broken.len();
-        let mut from = 0;
-        while from < cases && broken.len() < before + 10 {
-            let to = (from + CHUNK).min(cases);
+        let mut from = cases.start;
+        while from < cases.end && broken.len() < before + 10 {
+            let to = (from + CHUNK).min(cases.end);
             let chunk = Chunk {
                 target,
                 seed,
