@@ -5,6 +5,9 @@ use crate::sched::Cond;
 use crate::session::{Close, Conjunct, Elem, Env, Node, Pattern, Run, Session, Status};
 use crate::value::{Arg, EnvId, NodeId, Value, WorkId};
 
+/// So many conjuncts are compared in the time of a step.
+const COMPARED_IN_A_STEP: u64 = 64;
+
 impl Session<'_> {
     /// The arc of a label, made if need be.
     pub(crate) fn get_arc(
@@ -139,6 +142,8 @@ impl Session<'_> {
         if self[arc].status == Status::Final {
             return Ok(false);
         }
+        // Comparing takes far less than a step, but a node may have a million of them.
+        self.charge(self[arc].conjuncts.len() as u64 / COMPARED_IN_A_STEP)?;
         let old = self[arc]
             .conjuncts
             .iter()

@@ -23,6 +23,7 @@ use std::mem::take;
 use std::sync::Arc;
 
 use pequod_cue_syntax::Pos;
+use smallvec::{SmallVec, smallvec};
 
 use crate::kind::{Kind, Presence};
 use crate::program::{Expr, ExprId, StructLit};
@@ -434,7 +435,7 @@ impl Session<'_> {
             self.all_replacements(work);
         }
         let flat = self[work].flat_replacements.as_deref().unwrap_or_default();
-        contains_by(&self.closings, flat, node, child, child, 0)
+        contains_by(&self.closings, flat, node, child)
     }
 
     /// Works out what is required of a node's fields while those above it are there to ask.
@@ -673,38 +674,42 @@ fn find_set(sets: &[RequirementSet], id: u32) -> Option<RequirementSet> {
     sets.iter().copied().find(|set| set.id == id)
 }
 
-/// Walks from an id up its origins, and sideways by replacements. Origins have smaller numbers, so
-/// the replacements, sorted from large to small, are gone through once.
+/// Walks from an id up its origins, and sideways by replacements. Origins have smaller numbers, so the replacements, sorted
+/// from large to small, are gone through once a walk. No walk begins twice at one id: many ids that replace one another have
+/// more ways between them than there is time for.
 fn contains_by(
     closings: &[(u32, Option<Pos>)],
     flat: &[(u32, u32)],
     node: u32,
-    child: u32,
     start: u32,
-    depth: u32,
 ) -> bool {
-    let mut cursor = 0;
-    let mut p = child;
-    while p != 0 {
-        if p == node {
+    let mut begun: SmallVec<[u32; 8]> = smallvec![start];
+    let mut next = 0;
+    while let Some(&child) = begun.get(next) {
+        next += 1;
+        if child == node {
             return true;
         }
-        cursor += flat[cursor..].partition_point(|(_, to)| *to > p);
-        while let Some((from, to)) = flat.get(cursor)
-            && *to == p
-        {
-            if *from != child
-                && depth < 200
-                && contains_by(closings, flat, node, *from, start, depth + 1)
-            {
+        let mut cursor = 0;
+        let mut p = child;
+        while p != 0 {
+            if p == node {
                 return true;
             }
-            cursor += 1;
-        }
-        p = closings[p as usize].0;
-        if p == start {
-            return false;
+            cursor += flat[cursor..].partition_point(|(_, to)| *to > p);
+            while let Some((from, to)) = flat.get(cursor)
+                && *to == p
+            {
+                if !begun.contains(from) {
+                    begun.push(*from);
+                }
+                cursor += 1;
+            }
+            p = closings[p as usize].0;
+            if p == start {
+                break;
+            }
         }
     }
-    child == node
+    false
 }
