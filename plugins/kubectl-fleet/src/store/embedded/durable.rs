@@ -47,7 +47,8 @@ pub(super) struct Durable {
 
 struct Last {
     ended: Instant,
-    took: Duration,
+    /// What a flush takes: one that had little to do says little about the next.
+    takes: Duration,
     /// Whether nothing was written since.
     is_all: bool,
 }
@@ -59,7 +60,7 @@ impl Durable {
             file: directory.join(FILE),
             last: Mutex::new(Last {
                 ended: Instant::now(),
-                took: Duration::ZERO,
+                takes: Duration::ZERO,
                 is_all: false,
             }),
         };
@@ -98,7 +99,7 @@ impl Durable {
     pub(super) fn wrote(&self) -> bool {
         let mut last = self.last();
         last.is_all = false;
-        last.ended.elapsed() >= pause(last.took)
+        last.ended.elapsed() >= pause(last.takes)
     }
 
     /// Makes everything survive a crash. Nobody may write meanwhile.
@@ -113,9 +114,10 @@ impl Durable {
         let left = self.leave(&Left::Open(said));
         let took = begun.elapsed();
         tracing::debug!(?took, "the store was flushed");
-        *self.last() = Last {
+        let mut last = self.last();
+        *last = Last {
             ended: Instant::now(),
-            took,
+            takes: expected(last.takes, took),
             is_all: left.is_ok(),
         };
         left
@@ -150,6 +152,11 @@ impl Drop for Durable {
             tracing::warn!(%error, "the store was not closed in good order");
         }
     }
+}
+
+/// What the next flush will take, when one was expected to take so long and took so long.
+fn expected(before: Duration, took: Duration) -> Duration {
+    took.max(before.saturating_sub(before / 16))
 }
 
 /// How long after a flush the next one is due.
@@ -329,6 +336,18 @@ mod tests {
         let left = crashed(&folder);
         let store = open(left.path()).unwrap();
         assert_eq!(said(&store).await, [("a".to_owned(), 200, 1)]);
+    }
+
+    #[test]
+    fn a_short_flush_does_not_make_the_next_one_expected_to_be_short() {
+        let seconds = Duration::from_secs;
+        assert_eq!(expected(seconds(1), seconds(3)), seconds(3));
+        let mut after_many = seconds(3);
+        assert!(expected(after_many, Duration::ZERO) > seconds(2));
+        for _ in 0..100 {
+            after_many = expected(after_many, Duration::from_millis(10));
+        }
+        assert_eq!(after_many, Duration::from_millis(10));
     }
 
     #[test]
