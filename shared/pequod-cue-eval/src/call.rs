@@ -47,20 +47,6 @@ impl Session<'_> {
         cond: Cond,
         mode: Mode,
     ) -> Run<Option<Value>> {
-        self.call_begins();
-        let result = self.eval_counted_call(expr, function, args, cond, mode);
-        self.call_ends();
-        result
-    }
-
-    fn eval_counted_call(
-        &mut self,
-        expr: ExprId,
-        function: ExprId,
-        args: &[ExprId],
-        cond: Cond,
-        mode: Mode,
-    ) -> Run<Option<Value>> {
         let callee = self.value(function, Cond::SCALAR, Mode::Yield)?;
         let builtin = match callee {
             Some(Value::Builtin(builtin)) => builtin,

@@ -323,7 +323,12 @@ impl Session<'_> {
             Expr::Binary(op, x, y) => self.eval_binary(*op, *x, *y),
             Expr::Unary(op, x) => self.eval_unary(expr, *op, *x),
             Expr::Bound(op, x) => self.eval_bound(*op, *x),
-            Expr::Call(function, args) => self.eval_call(expr, *function, args, cond, mode),
+            Expr::Call(function, args) => {
+                self.call_begins();
+                let result = self.eval_call(expr, *function, args, cond, mode);
+                self.call_ends();
+                result
+            }
             Expr::Interpolation { bytes, parts } => self.eval_interpolation(expr, *bytes, parts),
             Expr::Slice { base, low, high } => self.eval_slice(*base, *low, *high),
             Expr::LabelValue { up } => {

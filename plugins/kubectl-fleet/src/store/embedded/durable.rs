@@ -13,7 +13,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::shard::Shard;
 use crate::freshness::ClusterState;
@@ -72,22 +71,24 @@ impl Durable {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Left::Closed,
             Err(error) => return Err(durable.broken(&error)),
         };
-        if let Left::Open(then) = left {
-            let said = states(shard)?;
-            let points: Vec<Point> = said
+        let said = states(shard)?;
+        let taken_back: Vec<Point> = match left {
+            Left::Closed => Vec::new(),
+            Left::Open(then) => said
                 .iter()
                 .filter_map(|now| {
                     let before = then.iter().find(|it| it.cluster == now.cluster);
                     let believed = before.map_or_else(|| unread(now), Clone::clone);
                     (believed != *now).then(|| Point::cluster(&believed))
                 })
-                .collect();
-            if !points.is_empty() {
-                shard.upsert(points)?;
-                durable.flush(shard)?;
-            }
+                .collect(),
+        };
+        if taken_back.is_empty() {
+            durable.leave(&Left::Open(said))?;
+        } else {
+            shard.upsert(taken_back)?;
+            durable.flush(shard)?;
         }
-        durable.leave(&Left::Open(states(shard)?))?;
         Ok(durable)
     }
 
@@ -180,9 +181,8 @@ fn states(shard: &Shard) -> Stored<Vec<ClusterState>> {
     let mut from = None;
     loop {
         let (payloads, next) = shard.scroll(all.clone(), 1000, from)?;
-        let read = |payload: Value| wire::part::<ClusterState>(payload, "state");
         for payload in payloads {
-            states.push(read(payload)?);
+            states.push(wire::part(payload, "state")?);
         }
         match next {
             Some(next) => from = Some(next),
