@@ -185,7 +185,9 @@ pub(super) struct Lines {
     path: String,
     body: Body,
     buffer: Vec<u8>,
-    /// Up to here there is no end of line in the buffer.
+    /// Where the next line begins: what is before it goes when the buffer is filled up.
+    begin: usize,
+    /// Up to here there is no end of that line.
     searched: usize,
 }
 
@@ -202,6 +204,7 @@ pub(super) async fn lines(
         path: path.split('?').next().unwrap_or(path).to_owned(),
         body,
         buffer: Vec::new(),
+        begin: 0,
         searched: 0,
     })
 }
@@ -210,22 +213,20 @@ impl Lines {
     /// The next document; none when the server has ended the stream. `silence` is the longest time without a byte.
     pub(super) async fn next(&mut self, silence: Duration) -> Result<Option<Value>, RawError> {
         loop {
-            if let Some(at) = self.buffer[self.searched..]
-                .iter()
-                .position(|&byte| byte == b'\n')
-            {
+            let new = &self.buffer[self.searched..];
+            if let Some(at) = new.iter().position(|&byte| byte == b'\n') {
                 let end = self.searched + at;
-                let document = serde_json::from_slice(&self.buffer[..end]).map_err(|error| {
+                let line = &self.buffer[self.begin..end];
+                (self.begin, self.searched) = (end + 1, end + 1);
+                return serde_json::from_slice(line).map(Some).map_err(|error| {
                     RawError::Unexpected {
                         path: self.path.clone(),
                         why: error.to_string(),
                     }
                 });
-                self.buffer.drain(..=end);
-                self.searched = 0;
-                return document.map(Some);
             }
-            self.searched = self.buffer.len();
+            self.buffer.drain(..self.begin);
+            (self.begin, self.searched) = (0, self.buffer.len());
             if self.buffer.len() > LINE_BYTES {
                 return Err(RawError::Unexpected {
                     path: self.path.clone(),

@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use self::durable::Durable;
 use self::shard::{Shard, refused};
+use self::writing::Writing;
 use super::points::{PointStore, Points, Target};
 use super::wire::{self, Point};
 use super::{SCHEMA, StoreError, Stored};
@@ -25,6 +25,7 @@ use crate::meaning::Vector;
 mod durable;
 mod shard;
 mod words;
+mod writing;
 
 /// The embedded store.
 pub type Embedded = PointStore<Engine>;
@@ -38,9 +39,7 @@ const LOG_BYTES: u64 = 256 << 20;
 /// Qdrant's engine over a directory.
 pub struct Engine {
     held: Arc<Held>,
-    /// Writes and flushes exclude each other: the engine expects it. They are done in the order in which they were asked
-    /// for, and one that is given up while it waits is never done: whoever writes next can rely on what it read since.
-    writing: Arc<Mutex<()>>,
+    writing: Writing,
 }
 
 /// A directory that is open. Closed in this order, once the last work in it has ended: first the points, then what
@@ -48,6 +47,8 @@ pub struct Engine {
 struct Held {
     shard: Shard,
     durable: Durable,
+    /// Where the shard is.
+    points: PathBuf,
     _lock: File,
 }
 
@@ -107,14 +108,14 @@ pub fn open(directory: &Path) -> Stored<Embedded> {
         }
     }
     let durable = Durable::open(directory, &shard)?;
-    Ok(PointStore::new(Engine {
-        held: Arc::new(Held {
-            shard,
-            durable,
-            _lock: lock,
-        }),
-        writing: Arc::default(),
-    }))
+    let held = Arc::new(Held {
+        shard,
+        durable,
+        points,
+        _lock: lock,
+    });
+    let writing = Writing::new(held.clone()).map_err(|error| broken(&error))?;
+    Ok(PointStore::new(Engine { held, writing }))
 }
 
 fn outgrown(points: &Path) -> bool {
@@ -171,49 +172,28 @@ fn renew(from: &Path, to: &Path, half_made: &Path) -> Stored<Shard> {
 }
 
 impl Engine {
-    /// Runs work of the engine where it cannot hold up anything else.
-    fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Held) -> Stored<T> + Send + 'static,
-    ) -> BoxFuture<'_, Stored<T>> {
-        let held = self.held.clone();
-        Box::pin(async move {
-            let done = tokio::task::spawn_blocking(move || work(&held));
-            done.await.unwrap_or_else(|error| Err(refused(&error)))
-        })
-    }
-
+    /// Does what does not change the shard where it cannot hold up anything else.
     fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Shard) -> Stored<T> + Send + 'static,
     ) -> BoxFuture<'_, Stored<T>> {
-        self.run(move |held| work(&held.shard))
+        let held = self.held.clone();
+        Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || work(&held.shard));
+            done.await.unwrap_or_else(|error| Err(refused(&error)))
+        })
     }
 
-    /// What comes next may have to wait for a flush; whoever wrote this does not.
     fn write(
         &self,
         work: impl FnOnce(&Shard) -> Stored<()> + Send + 'static,
     ) -> BoxFuture<'_, Stored<()>> {
-        Box::pin(async move {
-            let turn = self.writing.clone().lock_owned().await;
-            let done = self.run(move |held| {
-                // One that failed may have done a part.
-                let done = work(&held.shard);
-                Ok((turn, held.durable.wrote(), done))
-            });
-            let (turn, is_due, done) = done.await?;
-            if is_due {
-                let held = self.held.clone();
-                tokio::task::spawn_blocking(move || {
-                    let _turn = turn;
-                    if let Err(error) = held.durable.flush(&held.shard) {
-                        tracing::error!(%error, "the store could not be flushed");
-                    }
-                });
-            }
+        Box::pin(self.writing.turn(move |held| {
+            // One that failed may have done a part.
+            let done = work(&held.shard);
+            held.durable.wrote();
             done
-        })
+        }))
     }
 }
 
@@ -277,12 +257,12 @@ impl Points for Engine {
 
     fn flush(&self) -> BoxFuture<'_, Stored<()>> {
         Box::pin(async move {
-            let turn = self.writing.clone().lock_owned().await;
-            self.run(move |held| {
-                let _turn = turn;
-                held.durable.flush(&held.shard)
-            })
-            .await
+            if !self.held.durable.is_all() {
+                let points = self.held.points.clone();
+                let _ = tokio::task::spawn_blocking(move || writing::write_out(&points)).await;
+            }
+            let flush = |held: &Held| held.durable.flush(&held.shard);
+            self.writing.turn(flush).await
         })
     }
 }
@@ -420,13 +400,18 @@ mod tests {
             meaning: None,
         };
         engine.upsert(vec![point()]).await.unwrap();
-        let turn = engine.writing.clone().lock_owned().await;
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let busy = engine.write(move |_| gone.recv().map_err(|error| refused(&error)));
         let delete = engine.clone();
-        let given_up = tokio::spawn(async move { delete.delete(vec![id]).await });
-        tokio::task::yield_now().await;
-        given_up.abort();
-        assert!(given_up.await.unwrap_err().is_cancelled());
-        drop(turn);
+        let given_up = async {
+            let given_up = tokio::spawn(async move { delete.delete(vec![id]).await });
+            tokio::task::yield_now().await;
+            given_up.abort();
+            assert!(given_up.await.unwrap_err().is_cancelled());
+            go.send(()).unwrap();
+        };
+        let (done, ()) = tokio::join!(busy, given_up);
+        done.unwrap();
         engine.flush().await.unwrap();
         let all = wire::filter_what("object", None);
         assert_eq!(engine.count(all).await.unwrap(), 1);
