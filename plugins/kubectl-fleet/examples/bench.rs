@@ -39,6 +39,10 @@ use pequod_testkit::{ControlPlane, percentile};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn served(group: &str, kind: &str, resource: &str) -> Served {
     Served {
         group: group.into(),
