@@ -9,6 +9,7 @@
 pub mod discovery;
 mod kind;
 mod lag;
+mod lean;
 mod raw;
 mod rights;
 mod spool;

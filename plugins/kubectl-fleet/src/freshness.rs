@@ -141,6 +141,8 @@ impl ClusterState {
         }
         if self.epoch == 0 {
             problems.push("its first complete reading is not done".to_owned());
+        } else if self.kinds.is_empty() {
+            problems.push("its agent has just begun".to_owned());
         }
         let concerned =
             |name: &str| kinds.is_none_or(|kinds| kinds.iter().any(|kind| kind == name));
@@ -338,6 +340,14 @@ mod tests {
         assert!(state.judge(1000, None).complete);
         assert!(!state.judge(1000 + 60, None).complete);
         assert!(state.abandoned(1060));
+    }
+
+    #[test]
+    fn an_agent_that_has_just_come_back_claims_nothing() {
+        let mut state = alive("eu-1");
+        state.kinds.clear();
+        assert!(!state.judge(1000, None).complete);
+        assert!(!state.judge(1000, Some(&["pods".to_owned()])).complete);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde_json::Value;
 
+use super::lean::Lean;
+
 /// Objects as tables: printer columns and the object itself in one answer.
 pub(super) const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
@@ -166,10 +168,13 @@ async fn document(
             .await
             .map_err(|error| broken(path, &error))?
             .to_bytes();
-        serde_json::from_slice(&bytes).map_err(|error| RawError::Unexpected {
-            path: path.to_owned(),
-            why: error.to_string(),
-        })
+        match serde_json::from_slice(&bytes) {
+            Ok(Lean(document)) => Ok(document),
+            Err(error) => Err(RawError::Unexpected {
+                path: path.to_owned(),
+                why: error.to_string(),
+            }),
+        }
     };
     match tokio::time::timeout(Duration::from_mins(1), whole).await {
         Ok(done) => done,
@@ -218,12 +223,13 @@ impl Lines {
                 let end = self.searched + at;
                 let line = &self.buffer[self.begin..end];
                 (self.begin, self.searched) = (end + 1, end + 1);
-                return serde_json::from_slice(line).map(Some).map_err(|error| {
-                    RawError::Unexpected {
+                return match serde_json::from_slice(line) {
+                    Ok(Lean(document)) => Ok(Some(document)),
+                    Err(error) => Err(RawError::Unexpected {
                         path: self.path.clone(),
                         why: error.to_string(),
-                    }
-                });
+                    }),
+                };
             }
             self.buffer.drain(..self.begin);
             (self.begin, self.searched) = (0, self.buffer.len());
