@@ -205,6 +205,10 @@ impl Session<'_> {
                 return Ok(None);
             }
         }
+        if b.package == "path" {
+            // Which system's paths they are is found by an evaluation of its own; at the end of one, what waits is run.
+            self.run_waiting()?;
+        }
         let mut args: SmallVec<[Value; 4]> = SmallVec::new();
         for (at, value) in values.iter().enumerate() {
             if b.non_concrete {
@@ -231,6 +235,8 @@ impl Session<'_> {
             match content {
                 Some(content) if self.is_concrete(content) => args.push(content),
                 _ => {
+                    self.finish_others(&values[..at])?;
+                    self.finish_others(&values[at + 1..])?;
                     let scalar = !b.params[at].meets(Kind::COMPOSITE);
                     let (what, arg) = if scalar {
                         ("non-concrete value {}", Arg::Value(*value))
@@ -262,6 +268,19 @@ impl Session<'_> {
             Some(fault) => Some(Value::Fault(fault)),
             None => result,
         })
+    }
+
+    /// Brings the lists to an end that stand beside an argument which is not concrete: their elements may lead to what
+    /// is on its way, and are looked at nonetheless.
+    fn finish_others(&mut self, values: &[Value]) -> Run<()> {
+        for value in values {
+            if let Value::Node(node) = *value
+                && self.kind(*value) == Kind::LIST
+            {
+                self.finalize(node)?;
+            }
+        }
+        Ok(())
     }
 
     /// `error("…")`: an error of the author's words.

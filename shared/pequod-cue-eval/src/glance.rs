@@ -40,9 +40,9 @@ impl Session<'_> {
                         && elems.iter().all(|elem| matches!(elem, ListElem::Expr(_)))
                 }
                 Expr::Struct(lit) => {
-                    let embeds = self.program.structs[lit.at()].embeds;
-                    (!embeds && !known.meets(Kind::STRUCT))
-                        || self.field_contradicts(work, lit, computed)
+                    !self.computes_labels(lit)
+                        && ((!self.program.structs[lit.at()].embeds && !known.meets(Kind::STRUCT))
+                            || self.field_contradicts(work, lit, computed))
                 }
                 _ => false,
             },
@@ -111,6 +111,16 @@ impl Session<'_> {
             && w.tasks.iter().all(|task| {
                 self[*task].kind == TaskKind::Disjunctions || self[*task].state == State::Done
             })
+    }
+
+    /// Whether a struct literal has labels to compute: that is done on the way, and may see that this is on its way.
+    fn computes_labels(&self, lit: StructId) -> bool {
+        let mut decls = self.program.structs[lit.at()].decls.iter();
+        decls.any(|decl| match self.program.decl(*decl) {
+            Decl::Dynamic { .. } => true,
+            Decl::Pattern { filter, .. } => !matches!(self.program.expr(*filter), Expr::Value(_)),
+            _ => false,
+        })
     }
 
     /// Whether a field with a scalar has another scalar in a struct literal.

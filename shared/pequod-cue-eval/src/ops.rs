@@ -171,7 +171,9 @@ impl Session<'_> {
         match value {
             Value::Fault(fault) => Ok(Some(fault)),
             Value::Node(node) => {
-                self.finalize(node)?;
+                if self.kind(value).meets(Kind::COMPOSITE) {
+                    self.finalize(node)?;
+                }
                 let found = self.first_fault(node, crate::export::Check::CONCRETE)?;
                 Ok(found.map(|cause| {
                     let code = self[cause].code;

@@ -337,6 +337,18 @@ impl Session<'_> {
         }
     }
 
+    /// Runs all that waits, as the end of an evaluation does.
+    pub(crate) fn run_waiting(&mut self) -> Run<()> {
+        loop {
+            let count = self.unblock()?;
+            if self.blocking.len() <= count {
+                break;
+            }
+        }
+        self.blocking.clear();
+        Ok(())
+    }
+
     /// A deadlock: what cannot become more specific is known; the rest is frozen, then run. Says how many waited.
     fn unblock(&mut self) -> Run<usize> {
         for at in 0..self.blocking.len() {

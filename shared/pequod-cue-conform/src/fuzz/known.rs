@@ -23,10 +23,13 @@ pub fn difference(ours: &Node, theirs: &Node) -> Option<&'static str> {
     same_yaml(&text(&ours)?, &text(&theirs)?).then_some("yaml-literals")
 }
 
-/// Whether ours is a choice of lists, one of them open, where theirs is a single list.
+/// Whether ours is a choice of lists, one of them open, where theirs is a single list; or what is left of a choice, and
+/// still open, where theirs was closed by an arm that failed.
 fn open_list_arms(ours: &Node, theirs: &Node) -> bool {
     let lists = ours.kind == "list" && theirs.kind == "list" && ours.arc == theirs.arc;
-    lists && ours.text.contains(" | ") && ours.text.contains("...]") && theirs.text.is_empty()
+    let several = ours.text.contains(" | ") && ours.text.contains("...]");
+    let left = ours.text.is_empty() && ours.default.is_some() && theirs.default.is_none();
+    lists && (several || left && ours.closed == theirs.closed) && theirs.text.is_empty()
 }
 
 /// Whether two texts are the same YAML but for how numbers are spelled.
@@ -108,6 +111,12 @@ mod tests {
         assert_eq!(difference(&list("*[] | [...]"), &list("")), known);
         assert_eq!(difference(&list("[1] | [2]"), &list("")), None);
         assert_eq!(difference(&list(""), &list("*[] | [...]")), None);
+        let open = Node {
+            default: serde_json::value::RawValue::from_string("[4]".to_owned()).ok(),
+            ..list("")
+        };
+        assert_eq!(difference(&open, &list("")), known);
+        assert_eq!(difference(&list(""), &open), None);
     }
 
     #[test]
