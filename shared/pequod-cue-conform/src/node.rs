@@ -82,6 +82,9 @@ pub struct Node {
     /// The CUE of what is neither concrete nor made of fields or elements.
     #[serde(rename = "x", default, skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// Of the reference's errors: there was a value until its interface was asked for it.
+    #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// A value that is there, even if it is `null`.

@@ -159,6 +159,7 @@ fn node(node: DumpNode) -> Node {
         closed: node.closed,
         order: node.order,
         text: node.text,
+        again: false,
     }
 }
 

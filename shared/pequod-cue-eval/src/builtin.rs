@@ -437,6 +437,17 @@ impl Call<'_, '_> {
         }
     }
 
+    /// Whether a value is one of several, none of which is its default.
+    pub fn is_undecided(&mut self, value: Value) -> Run<bool> {
+        let Value::Node(node) = value else {
+            return Ok(false);
+        };
+        self.session
+            .in_own_context(|session| session.finalize(node))?;
+        let node = self.session.with_default(node);
+        Ok(self.is_choice(Value::Node(node)))
+    }
+
     /// `*null | _` as a result.
     pub fn null_by_default(&mut self) -> Value {
         let id = u32::try_from(self.session.disjunctions.len()).unwrap_or(u32::MAX);

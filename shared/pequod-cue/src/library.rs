@@ -284,8 +284,15 @@ fn items(
     };
     let mut list = Vec::with_capacity(elements.len());
     for (at, element) in elements.into_iter().enumerate() {
-        let Some(view) = call.view(element)? else {
-            return Ok(None);
+        // Of what is undecided it matters what it may be.
+        let undecided = call.is_undecided(element)?;
+        let view = if undecided {
+            None
+        } else {
+            let Some(view) = call.view(element)? else {
+                return Ok(None);
+            };
+            Some(view)
         };
         let kind = call.kind_of(element);
         if !kind.meets(wanted) {
@@ -296,19 +303,19 @@ fn items(
             ));
             return Ok(None);
         }
-        let is_wanted = match &view {
+        let view = view.filter(|view| match view {
             View::Text(_) => Kind::STRING.meets(wanted),
             View::Int(_) | View::Float(_) => Kind::NUMBER.meets(wanted),
             _ => false,
-        };
-        // Its default is of another type, but it may become one.
-        if !is_wanted {
+        });
+        // Its default is of another type, or it has none, but it may become one.
+        let Some(view) = view else {
             let shown = call.show(element);
             call.incomplete(format!(
                 "non-concrete value {shown} for element {at} of {name} list argument {argument}"
             ));
             return Ok(None);
-        }
+        };
         list.push(scalar_datum(view));
     }
     Ok(Some(Datum::List(list)))

@@ -35,6 +35,9 @@ type node struct {
 	Order []string `json:"f,omitempty"`
 	// Text is the CUE of what is neither concrete nor made of fields or elements.
 	Text string `json:"x,omitempty"`
+	// Again says that there was a value, that of another node, until the interface was asked for it: it then
+	// evaluated once more, and came to an error.
+	Again bool `json:"g,omitempty"`
 }
 
 // The deepest path that is followed, and the most nodes of one case.
@@ -49,11 +52,11 @@ type walker struct {
 
 func walk(root cue.Value) []node {
 	w := &walker{}
-	w.visit(root, "", "", 0)
+	w.visit(root, "", "", false, 0)
 	return w.nodes
 }
 
-func (w *walker) visit(v cue.Value, path, arc string, depth int) {
+func (w *walker) visit(v cue.Value, path, arc string, held bool, depth int) {
 	if depth > maxDepth || len(w.nodes) >= maxNodes {
 		return
 	}
@@ -63,6 +66,7 @@ func (w *walker) visit(v cue.Value, path, arc string, depth int) {
 	if b := vertex.Bottom(); b != nil {
 		n.Code = fmt.Sprint(b.Code)
 		n.Child = b.ChildError
+		n.Again = held
 		if b.Err != nil {
 			n.Message = b.Err.Error()
 		}
@@ -89,6 +93,8 @@ func (w *walker) visit(v cue.Value, path, arc string, depth int) {
 				sel = sel.Required()
 			}
 		}
+		shared := arcVertex.DerefValue()
+		held := shared != arcVertex && shared.BaseValue != nil && shared.Bottom() == nil
 		child := v.LookupPath(cue.MakePath(sel))
 		if child.Core().V == nil || child.Core().V.Label != arcVertex.Label {
 			continue
@@ -101,7 +107,7 @@ func (w *walker) visit(v cue.Value, path, arc string, depth int) {
 		if path != "" {
 			sub = path + "." + label
 		}
-		w.visit(child, sub, mark, depth+1)
+		w.visit(child, sub, mark, held, depth+1)
 	}
 }
 

@@ -7,7 +7,18 @@ use pequod_cue_yaml::{Node as Yaml, Value};
 use crate::node::Node;
 
 /// All of them.
-pub const NAMES: &[&str] = &["negative-zero", "open-list-arms", "yaml-literals"];
+pub const NAMES: &[&str] = &[
+    "asked-again",
+    "negative-zero",
+    "open-list-arms",
+    "yaml-literals",
+];
+
+/// The paths that only were in error once the reference was asked for them (`asked-again`).
+pub fn asked_again(theirs: &[Node]) -> Vec<&str> {
+    let again = theirs.iter().filter(|node| node.again);
+    again.map(|node| &*node.path).collect()
+}
 
 /// Which of them it is that lies between two answers, if one does.
 pub fn difference(ours: &Node, theirs: &Node) -> Option<&'static str> {

@@ -147,6 +147,7 @@ fn fails(nodes: &[Node]) -> bool {
 
 fn judge_nodes(ours: &[Node], theirs: &[Node]) -> Judgement {
     let broken = broken_on_both_sides(ours, theirs);
+    let asked_again = known::asked_again(theirs);
     let mut worst = Judgement {
         verdict: Verdict::Same,
         signature: String::new(),
@@ -158,6 +159,7 @@ fn judge_nodes(ours: &[Node], theirs: &[Node]) -> Judgement {
             Verdict::OursError | Verdict::OursValue if lies_in(&broken, path) => {
                 Verdict::BelowError
             }
+            Verdict::OursValue if lies_in(&asked_again, path) => Verdict::Known,
             verdict => verdict,
         };
         let here = path.len() + 1;
@@ -380,6 +382,24 @@ mod tests {
         let verdict = |inside, beside| judge(&answer(inside, beside), &answer("1", "1")).verdict;
         assert_eq!(verdict("2", "1"), Verdict::BelowError);
         assert_eq!(verdict("1", "2"), Verdict::OursValue);
+    }
+
+    #[test]
+    fn an_error_that_only_came_with_the_question_is_known() {
+        let theirs = |again| {
+            let asked = Node {
+                again,
+                ..node("a", "incomplete", "")
+            };
+            outcome(vec![node("", "", ""), asked])
+        };
+        let ours = outcome(vec![
+            node("", "", ""),
+            node("a", "", ""),
+            node("a.b", "", "1"),
+        ]);
+        assert_eq!(judge(&ours, &theirs(true)).verdict, Verdict::Known);
+        assert_eq!(judge(&ours, &theirs(false)).verdict, Verdict::OursValue);
     }
 
     #[test]
