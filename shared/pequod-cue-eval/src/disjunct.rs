@@ -244,6 +244,10 @@ impl Session<'_> {
     pub(crate) fn perform_disjunctions(&mut self, work: WorkId) -> Run<Option<FaultId>> {
         self.choice_begins();
         let mut holes = take(&mut self[work].holes);
+        if holes.is_empty() {
+            // The caller has them: this was asked for on the way.
+            return Ok(None);
+        }
         let node = self[work].node;
         if let Some(mode) = self.chosen_by_scalar(work, &holes) {
             if self[work].default_mode == DefaultMode::Maybe {
