@@ -224,11 +224,11 @@ pub(crate) fn released(package: &str, which: &[&str]) -> Command {
     command
 }
 
-/// The numbers of a line `figures: name=value …`.
+/// The numbers of a line `figures: name=value …`. Before it may be what the test harness says of the test before.
 pub(crate) fn figures(text: &str) -> Vec<Figure> {
     let figures = text
         .lines()
-        .find_map(|line| line.strip_prefix("figures: "))
+        .find_map(|line| Some(line.split_once("figures: ")?.1))
         .unwrap_or_default();
     figures
         .split(' ')
@@ -240,4 +240,20 @@ pub(crate) fn figures(text: &str) -> Vec<Figure> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_found_behind_the_dot_of_the_test_before() {
+        let text = "running 2 tests\n.figures: seeds=3 wrongClaims=0\n.\n";
+        let found: Vec<(String, f64)> = figures(text)
+            .into_iter()
+            .map(|figure| (figure.name, figure.value))
+            .collect();
+        let expected = [("seeds".to_owned(), 3.0), ("wrongClaims".to_owned(), 0.0)];
+        assert_eq!(found, expected);
+    }
 }
