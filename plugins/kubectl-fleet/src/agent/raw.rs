@@ -168,19 +168,24 @@ async fn document(
             .await
             .map_err(|error| broken(path, &error))?
             .to_bytes();
-        match serde_json::from_slice(&bytes) {
-            Ok(Lean(document)) => Ok(document),
-            Err(error) => Err(RawError::Unexpected {
-                path: path.to_owned(),
-                why: error.to_string(),
-            }),
-        }
+        parsed(path, &bytes)
     };
     match tokio::time::timeout(Duration::from_mins(1), whole).await {
         Ok(done) => done,
         Err(_) => Err(RawError::Connection {
             path: path.to_owned(),
             why: "no answer for 60 seconds".to_owned(),
+        }),
+    }
+}
+
+/// The document that an answer from a path is.
+fn parsed(path: &str, bytes: &[u8]) -> Result<Value, RawError> {
+    match serde_json::from_slice(bytes) {
+        Ok(Lean(document)) => Ok(document),
+        Err(error) => Err(RawError::Unexpected {
+            path: path.to_owned(),
+            why: error.to_string(),
         }),
     }
 }
@@ -223,13 +228,7 @@ impl Lines {
                 let end = self.searched + at;
                 let line = &self.buffer[self.begin..end];
                 (self.begin, self.searched) = (end + 1, end + 1);
-                return match serde_json::from_slice(line) {
-                    Ok(Lean(document)) => Ok(Some(document)),
-                    Err(error) => Err(RawError::Unexpected {
-                        path: self.path.clone(),
-                        why: error.to_string(),
-                    }),
-                };
+                return parsed(&self.path, line).map(Some);
             }
             self.buffer.drain(..self.begin);
             (self.begin, self.searched) = (0, self.buffer.len());
