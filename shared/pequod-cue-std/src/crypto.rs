@@ -1,5 +1,6 @@
-//! `crypto/md5`, `crypto/sha1`, `crypto/sha256`, `crypto/sha512` and `crypto/hmac`.
+//! `crypto/md5`, `crypto/sha1`, `crypto/sha256`, `crypto/sha512`, `crypto/hmac` and `crypto/ed25519`.
 
+use ed25519_dalek::{PUBLIC_KEY_LENGTH, Signature, Verifier, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use sha1::Sha1;
@@ -80,6 +81,29 @@ pub(crate) const HMAC_CONSTANTS: &[Const] = constants![
     "SHA512_224" = "\"SHA512_224\"";
     "SHA512_256" = "\"SHA512_256\"";
 ];
+
+pub(crate) const ED25519: &[Function] = functions![
+    "Valid" (Bytes, Bytes, Bytes) -> "bool" = |a| {
+        let key: &[u8; PUBLIC_KEY_LENGTH] = a.bytes(0)?.try_into()
+            .map_err(|_| Fault::error("ed25519: publicKey must be 32 bytes"))?;
+        Ok(Datum::Bool(signed(key, a.bytes(1)?, a.bytes(2)?)))
+    };
+];
+
+pub(crate) const ED25519_CONSTANTS: &[Const] = constants![
+    "PublicKeySize" = "32";
+];
+
+/// Whether a message was signed with a key (RFC 8032, 5.1.7): no for bytes that are no key or no signature.
+fn signed(key: &[u8; PUBLIC_KEY_LENGTH], message: &[u8], signature: &[u8]) -> bool {
+    let (Ok(key), Ok(signature)) = (
+        VerifyingKey::from_bytes(key),
+        Signature::from_slice(signature),
+    ) else {
+        return false;
+    };
+    key.verify(message, &signature).is_ok()
+}
 
 fn sign<M: Mac + KeyInit>(args: &Args<'_>) -> Result {
     let mut mac = <M as KeyInit>::new_from_slice(args.bytes(1)?)

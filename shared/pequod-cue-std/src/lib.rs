@@ -76,6 +76,7 @@ pub const PACKAGES: &[&str] = &[
 /// The functions of a package; nothing if it has none here.
 pub fn functions(package: &str) -> &'static [Function] {
     match package {
+        "crypto/ed25519" => crypto::ED25519,
         "crypto/hmac" => crypto::HMAC,
         "crypto/md5" => crypto::MD5,
         "crypto/sha1" => crypto::SHA1,
@@ -106,6 +107,7 @@ pub fn functions(package: &str) -> &'static [Function] {
 /// The constants of a package.
 pub fn constants(package: &str) -> &'static [Const] {
     match package {
+        "crypto/ed25519" => crypto::ED25519_CONSTANTS,
         "crypto/hmac" => crypto::HMAC_CONSTANTS,
         "crypto/md5" => crypto::MD5_CONSTANTS,
         "crypto/sha1" => crypto::SHA1_CONSTANTS,

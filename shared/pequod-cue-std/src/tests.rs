@@ -297,6 +297,33 @@ fn times() {
     );
 }
 
+/// The key and the signature are test 2 of RFC 8032, 7.1.
+#[test]
+fn signatures() {
+    let bytes = |hex: &str| call("encoding/hex", "Decode", &[t(hex)]).expect("hex");
+    let key = bytes("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
+    let signature = bytes(
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+         085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    );
+    let no_key = bytes(&format!("02{}", "00".repeat(31)));
+    let valid = |key: &Datum, message: &str, signature: &Datum| {
+        call(
+            "crypto/ed25519",
+            "Valid",
+            &[key.clone(), t(message), signature.clone()],
+        )
+    };
+    assert_eq!(valid(&key, "r", &signature), Ok(Datum::Bool(true)));
+    assert_eq!(valid(&key, "s", &signature), Ok(Datum::Bool(false)));
+    assert_eq!(valid(&key, "r", &key), Ok(Datum::Bool(false)), "too short");
+    assert_eq!(valid(&no_key, "r", &signature), Ok(Datum::Bool(false)));
+    assert_eq!(
+        valid(&t("short"), "r", &signature),
+        Err("ed25519: publicKey must be 32 bytes".into())
+    );
+}
+
 #[test]
 fn paths_and_ids() {
     let p = |name: &str, args: &[Datum]| call("path", name, args);
