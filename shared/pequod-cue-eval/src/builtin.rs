@@ -26,6 +26,9 @@ pub struct Builtin {
     pub non_concrete: bool,
     /// How many parameters at the end may be left out.
     pub optional: usize,
+    /// Whether what waits is run before it is called: the reference evaluates an argument of it apart, and at the end of
+    /// an evaluation nothing may wait.
+    pub settles: bool,
     /// What it does. `None` with an error raised by [`Call::fail`] or [`Call::incomplete`].
     pub run: &'static Runner,
 }
@@ -339,37 +342,6 @@ impl Call<'_, '_> {
             values.push(Value::Node(element));
         }
         Ok(Some(values))
-    }
-
-    /// The elements of a list of texts.
-    pub fn text_list(&mut self, at: usize) -> Run<Option<Vec<String>>> {
-        let Some(values) = self.list(at)? else {
-            return Ok(None);
-        };
-        let mut texts = Vec::with_capacity(values.len());
-        for (index, value) in values.into_iter().enumerate() {
-            let content = self.concrete(value);
-            match content {
-                Some(Value::Str(sym)) => texts.push(self.session.text(sym).to_string()),
-                Some(other) => {
-                    let kind = self.session.kind(other);
-                    let args = [Arg::Count(index as u64), Arg::Kind(kind)];
-                    let code = if self.session.is_concrete(other) {
-                        FaultCode::Eval
-                    } else {
-                        FaultCode::Incomplete
-                    };
-                    self.raise(
-                        code,
-                        "invalid list element {}: cannot use value (type {}) as string",
-                        args,
-                    );
-                    return Ok(None);
-                }
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(texts))
     }
 
     /// The content of a value with its default taken.

@@ -205,8 +205,7 @@ impl Session<'_> {
                 return Ok(None);
             }
         }
-        if b.package == "path" {
-            // Which system's paths they are is found by an evaluation of its own; at the end of one, what waits is run.
+        if b.settles {
             self.run_waiting()?;
         }
         let mut args: SmallVec<[Value; 4]> = SmallVec::new();

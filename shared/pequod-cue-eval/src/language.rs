@@ -20,6 +20,7 @@ macro_rules! language_builtins {
             result: $result,
             non_concrete: $loose,
             optional: 0,
+            settles: false,
             run: &$run,
         }),*];
     };

@@ -50,6 +50,8 @@ fn builtin(package: &'static str, function: &'static Function) -> Builtin {
         .iter()
         .filter(|param| matches!(param, Param::Os | Param::OsWindows))
         .count();
+    // Which system's paths they are is found by an evaluation of its own.
+    let settles = function.params.iter().copied().any(is_system);
     let feature: &'static str = format!("this use of {package}.{}", function.name).leak();
     Builtin {
         package: package.rsplit('/').next().unwrap_or(package),
@@ -58,6 +60,7 @@ fn builtin(package: &'static str, function: &'static Function) -> Builtin {
         result: kind_named(function.result),
         non_concrete: false,
         optional,
+        settles,
         run: Box::leak(Box::new(move |call: &mut Call<'_, '_>| {
             run(function, call, feature)
         })),
@@ -202,11 +205,13 @@ fn run(
     }
 }
 
+const fn is_system(param: Param) -> bool {
+    matches!(param, Param::Os | Param::OsRequired | Param::OsWindows)
+}
+
 /// The name of an operating system is looked at before all else.
 fn unknown_system(function: &Function, call: &Call<'_, '_>) -> Option<String> {
-    let is_system =
-        |param: &Param| matches!(param, Param::Os | Param::OsRequired | Param::OsWindows);
-    let at = function.params.iter().position(is_system)?;
+    let at = function.params.iter().copied().position(is_system)?;
     if at >= call.count() {
         return None;
     }
@@ -285,14 +290,13 @@ fn items(
     let mut list = Vec::with_capacity(elements.len());
     for (at, element) in elements.into_iter().enumerate() {
         // Of what is undecided it matters what it may be.
-        let undecided = call.is_undecided(element)?;
-        let view = if undecided {
+        let view = if call.is_undecided(element)? {
             None
         } else {
-            let Some(view) = call.view(element)? else {
-                return Ok(None);
-            };
-            Some(view)
+            match call.view(element)? {
+                None => return Ok(None),
+                known => known,
+            }
         };
         let kind = call.kind_of(element);
         if !kind.meets(wanted) {

@@ -20,6 +20,7 @@ pub(crate) const fn function() -> Builtin {
         result: Kind::STRING,
         non_concrete: true,
         optional: 0,
+        settles: false,
         run: &marshal,
     }
 }

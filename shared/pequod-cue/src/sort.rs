@@ -14,6 +14,7 @@ pub(crate) fn functions() -> [Builtin; 3] {
         result,
         non_concrete: false,
         optional: 0,
+        settles: false,
         run,
     };
     [

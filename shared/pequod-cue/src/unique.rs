@@ -13,6 +13,7 @@ pub(crate) fn functions() -> [Builtin; 2] {
         result: Kind::BOOL,
         non_concrete: false,
         optional: 0,
+        settles: false,
         run,
     };
     [

@@ -13,6 +13,7 @@ pub(crate) fn functions() -> [(&'static str, Builtin); 4] {
         result: Kind::BOOL,
         non_concrete: true,
         optional: 0,
+        settles: false,
         run,
     };
     [
