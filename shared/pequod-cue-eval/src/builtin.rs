@@ -393,6 +393,11 @@ impl Call<'_, '_> {
         self.session.list_of(values)
     }
 
+    /// A list within a list as a result, where it is no document that is taken apart.
+    pub fn new_row(&mut self, values: &[Value]) -> Value {
+        self.session.row_of(values)
+    }
+
     /// The types of a value.
     pub fn kind_of(&self, value: Value) -> Kind {
         self.session.kind(value)

@@ -276,21 +276,38 @@ impl Session<'_> {
 
     /// A list of nodes that live elsewhere.
     pub(crate) fn list_of_nodes(&mut self, elements: &[NodeId]) -> Value {
-        let values: Vec<_> = elements
-            .iter()
-            .map(|element| Value::Node(*element))
-            .collect();
-        self.list_of(&values)
+        let list = self.new_data(Base::List { open: false });
+        for (at, element) in elements.iter().enumerate() {
+            self.adopt(list, index_label(at), Value::Node(*element));
+        }
+        Value::Node(list)
     }
 
-    /// A list made by an expression.
+    /// A list made by a call. What is an element stays one value, which whoever takes it may share.
     pub(crate) fn list_of(&mut self, values: &[Value]) -> Value {
         let list = self.new_data(Base::List { open: false });
         for (at, value) in values.iter().enumerate() {
-            let label = Label::new(LabelKind::Index, u32::try_from(at).unwrap_or(u32::MAX));
-            self.adopt(list, label, *value);
+            let arc = self.adopt(list, index_label(at), *value);
+            if let Value::Node(element) = *value
+                && !self.is_data(element)
+            {
+                self[arc].conjuncts = std::iter::once(as_it_is(*value)).collect();
+            }
         }
         Value::Node(list)
+    }
+
+    /// A list that a call makes within another one, for which the same holds.
+    pub(crate) fn row_of(&mut self, values: &[Value]) -> Value {
+        let list = self.list_of(values);
+        let Value::Node(data) = list else {
+            return list;
+        };
+        let mut row = self[data].clone();
+        row.data = false;
+        row.dynamic = false;
+        row.conjuncts = std::iter::once(as_it_is(list)).collect();
+        Value::Node(self.new_node(row))
     }
 
     /// A struct made by an expression.
@@ -325,17 +342,13 @@ impl Session<'_> {
             Base::Value(value) => value,
             _ => Value::Node(node),
         };
-        self[node].conjuncts.push(Conjunct {
-            env: NO_ENV,
-            elem: Elem::Value(own),
-            close: Close::default(),
-        });
+        self[node].conjuncts.push(as_it_is(own));
         node
     }
 
     /// Makes a value a field or element. A node keeps its conjuncts, to be evaluated in its new
     /// place if it was not yet.
-    fn adopt(&mut self, parent: NodeId, label: Label, value: Value) {
+    fn adopt(&mut self, parent: NodeId, label: Label, value: Value) -> NodeId {
         let arc = match value {
             Value::Node(other) => {
                 let mut copy = self[other].clone();
@@ -353,6 +366,7 @@ impl Session<'_> {
         self[arc].parent = Some(parent);
         self[arc].label = label;
         self.push_arc(parent, arc);
+        arc
     }
 
     /// Where a node was written first.
@@ -430,4 +444,17 @@ pub(crate) fn is_identifier(text: &str) -> bool {
     let mut chars = text.chars();
     let first = chars.next().is_some_and(|c| c == '$' || c.is_alphabetic());
     first && chars.all(|c| c == '_' || c == '$' || c.is_alphanumeric())
+}
+
+fn index_label(at: usize) -> Label {
+    Label::new(LabelKind::Index, u32::try_from(at).unwrap_or(u32::MAX))
+}
+
+/// A value that stands for itself.
+fn as_it_is(value: Value) -> Conjunct {
+    Conjunct {
+        env: NO_ENV,
+        elem: Elem::Value(value),
+        close: Close::default(),
+    }
 }

@@ -21,7 +21,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         }
         Ok(Datum::text(out))
     };
-    "Decode" (Bytes) -> "list" = |a| {
+    "Decode" (Bytes) -> "rows" = |a| {
         let text = std::str::from_utf8(a.bytes(0)?).map_err(|_| Fault::unsupported("CSV that is not UTF-8"))?;
         let records = decode(text)?;
         Ok(Datum::List(records.into_iter().map(Datum::texts).collect()))

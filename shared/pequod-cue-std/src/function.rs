@@ -19,7 +19,8 @@ pub struct Function {
     /// The types of its parameters. Called with one argument less, a function that answers yes or
     /// no is a validator.
     pub params: &'static [Param],
-    /// The type of its result, as CUE names it.
+    /// The type of its result, as CUE names it; `rows` for a list of lists that are values of their own, not a document
+    /// that is taken apart.
     pub result: &'static str,
     /// What it does.
     pub run: fn(&Args<'_>) -> Result,

@@ -24,7 +24,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         let (regex, text) = (compile(a.text(0)?)?, a.text(1)?);
         Ok(groups(text, &regex.captures(text).ok_or_else(no_match)?))
     };
-    "FindAllSubmatch" (String, String, Int) -> "list" = |a| {
+    "FindAllSubmatch" (String, String, Int) -> "rows" = |a| {
         let (regex, text) = (compile(a.text(0)?)?, a.text(1)?);
         let found: Vec<_> = regex.captures_all(text).take(limit(a.int(2)?)).collect();
         some(&found)?;

@@ -8,6 +8,9 @@ use std::sync::OnceLock;
 use pequod_cue_eval::{Builtin, Call, Kind, Library, Member, Run, Value, View};
 use pequod_cue_std::{Args, Datum, FaultKind, Function, PACKAGES, Param, Shape};
 
+/// What [`Function::result`] says of a list of lists that are values of their own.
+const ROWS: &str = "rows";
+
 /// The packages of `pequod-cue-std`.
 pub(crate) struct Std;
 
@@ -109,7 +112,7 @@ fn kind_named(name: &str) -> Kind {
         "number" => Kind::NUMBER,
         "string" => Kind::STRING,
         "bytes" => Kind::BYTES,
-        "list" => Kind::LIST,
+        "list" | ROWS => Kind::LIST,
         "struct" => Kind::STRUCT,
         _ => Kind::TOP,
     }
@@ -192,7 +195,10 @@ fn run(
                 });
                 call.note_product(factors, number);
             }
-            Ok(Some(back(call, &result, &opaque)))
+            Ok(Some(match &result {
+                Datum::List(list) if function.result == ROWS => rows(call, list),
+                result => back(call, result, &opaque),
+            }))
         }
         Err(fault) => match fault.kind {
             FaultKind::Error => Ok(call.fail(fault.text)),
@@ -411,6 +417,20 @@ fn shape(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
             .map(|_| Datum::Null),
         None => None,
     })
+}
+
+fn rows(call: &mut Call<'_, '_>, list: &[Datum]) -> Value {
+    let mut rows = Vec::with_capacity(list.len());
+    for datum in list {
+        rows.push(match datum {
+            Datum::List(row) => {
+                let row: Vec<_> = row.iter().map(|cell| back(call, cell, &[])).collect();
+                call.new_row(&row)
+            }
+            other => back(call, other, &[]),
+        });
+    }
+    call.new_list(&rows)
 }
 
 pub(crate) fn back(call: &mut Call<'_, '_>, datum: &Datum, opaque: &[Value]) -> Value {
