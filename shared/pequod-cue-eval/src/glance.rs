@@ -22,7 +22,8 @@ impl Session<'_> {
     /// Whether an arm contradicts what is known of a node.
     pub(crate) fn cannot_hold(&self, work: WorkId, arm: Elem, computed: &Computed) -> bool {
         let known = self[work].kind;
-        if known.is_bottom() {
+        // An error that is about is for the arm that is tried first.
+        if known.is_bottom() || self.errs.is_some() {
             return false;
         }
         match self.content(arm) {
@@ -54,6 +55,9 @@ impl Session<'_> {
     /// scalars and types: then a glance shows which arms hold, and none needs to be tried. None if that is not so, or no
     /// arm is left.
     pub(crate) fn chosen_by_scalar(&self, work: WorkId, holes: &[Hole]) -> Option<DefaultMode> {
+        if self.errs.is_some() {
+            return None;
+        }
         let w = &self[work];
         let scalar = w.scalar?.value;
         if !w.kind.meets(self.kind(scalar)) || !self.nothing_else_is_asked(work) {
