@@ -352,7 +352,7 @@ pub(crate) fn scalar_datum(view: View) -> Datum {
 }
 
 /// Scalars and lists of them as data; everything else stays what it is. So do elements that only have a
-/// default, and open lists below so many levels; if no number is given, their defaults are taken.
+/// default, and lists below so many levels; if no number is given, their defaults are taken.
 fn loose(
     call: &mut Call<'_, '_>,
     value: Value,
@@ -375,9 +375,7 @@ fn loose(
         return Ok(None);
     };
     Ok(Some(match view {
-        View::List { open, .. } if levels == Some(0) && (open || call.is_choice(value)) => {
-            keep(opaque)
-        }
+        View::List { .. } if levels == Some(0) => keep(opaque),
         View::List { elements, .. } => {
             let below = levels.map(|levels| levels.saturating_sub(1));
             let mut list = Vec::with_capacity(elements.len());
