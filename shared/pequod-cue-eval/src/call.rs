@@ -381,12 +381,6 @@ impl Session<'_> {
             (Some(Value::Bool(true)) | None, None) => return Ok(None),
             (Some(_), None) => None,
         };
-        // What is wrong already is not found wrong once more.
-        if let Value::Node(node) = value
-            && let Some(known) = self.fault_of(node).or_else(|| self.pending_fault(node))
-        {
-            return Ok(Some(known));
-        }
         let code = cause.map_or(FaultCode::Eval, |cause| self[cause].code);
         let shown = self.show_validator(id);
         let found = self.content_arg(value);

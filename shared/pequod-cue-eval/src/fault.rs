@@ -196,11 +196,6 @@ impl Session<'_> {
         self.combine(faults, errs)
     }
 
-    /// What is known to be wrong with a node that is still at work.
-    pub(crate) fn pending_fault(&self, node: NodeId) -> Option<FaultId> {
-        self[node].work.and_then(|work| self[work].faults)
-    }
-
     /// Two errors as one. A final one hides those that more input could repair.
     pub(crate) fn combine(&mut self, a: Option<FaultId>, b: Option<FaultId>) -> Option<FaultId> {
         let (Some(a), Some(b)) = (a, b) else {

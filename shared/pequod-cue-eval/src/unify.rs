@@ -10,7 +10,7 @@ use crate::conjunct::Content;
 use crate::glance::is_scalar;
 use crate::kind::{Kind, Label, Presence};
 use crate::sched::{Cond, Mode};
-use crate::session::{Conjunct, Run, Session, Status, Stop, Work};
+use crate::session::{Conjunct, Elem, Run, Session, Status, Stop, Work};
 use crate::value::{Arg, Base, FaultCode, NodeId, Value, WorkId};
 
 /// More arcs than this are many.
@@ -494,7 +494,7 @@ impl Session<'_> {
         }
         let node_kind = self[work].kind;
         for at in 0..self[work].checks.len() {
-            let crate::session::Elem::Value(check) = self[work].checks[at].0.elem else {
+            let Elem::Value(check) = self[work].checks[at].0.elem else {
                 continue;
             };
             // `!=` outside the bounds says nothing.
@@ -541,8 +541,14 @@ impl Session<'_> {
     }
 
     fn run_checks_held(&mut self, work: WorkId, node: NodeId) -> Run<()> {
+        let known = self.fault_of(node).or(self[work].faults);
         for (c, pos) in std::mem::take(&mut self[work].checks) {
             if let Some(fault) = self.validate_check(c, pos, node)? {
+                // What was wrong before is not found wrong once more by a function.
+                let fault = match (c.elem, known) {
+                    (Elem::Value(Value::Validator(_)), Some(known)) => known,
+                    _ => fault,
+                };
                 self.add_fault(work, fault);
             }
         }
