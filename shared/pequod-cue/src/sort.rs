@@ -25,7 +25,7 @@ pub(crate) fn functions() -> [Builtin; 3] {
 }
 
 fn sort(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
-    let Some(elements) = elements(call)? else {
+    let Some(mut elements) = elements(call)? else {
         return Ok(None);
     };
     let comparator = call.arg(1);
@@ -33,15 +33,8 @@ fn sort(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
         call.no_less();
         return Ok(None);
     }
-    let sorted = if elements.len() <= FEW {
-        insertion_sorted(call, comparator, elements)?
-    } else {
-        merge_sorted(call, comparator, elements)?
-    };
-    match sorted {
-        Some(sorted) => Ok(Some(call.new_list(&sorted))),
-        None => Ok(None),
-    }
+    let done = sort_stably(call, comparator, &mut elements)?;
+    Ok(done.map(|()| call.new_list(&elements)))
 }
 
 fn is_sorted(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
@@ -64,56 +57,122 @@ fn is_sorted(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
     Ok(Some(Value::Bool(true)))
 }
 
-/// So many elements are sorted by insertion. What comes of a comparator that makes no sense depends on
-/// the way of sorting; this is the reference's.
+/// So many elements are sorted by insertion, and merged with their neighbours then.
 const FEW: usize = 20;
 
-fn insertion_sorted(
+/// Keeps equal elements in their order. What comes of a comparator that makes no sense depends on the way of sorting:
+/// this is the reference's, whatever it says, and it ends. None with an error raised.
+fn sort_stably(
     call: &mut Call<'_, '_>,
     comparator: Value,
-    mut elements: Vec<Value>,
-) -> Run<Option<Vec<Value>>> {
+    elements: &mut [Value],
+) -> Run<Option<()>> {
+    for few in elements.chunks_mut(FEW) {
+        if insert(call, comparator, few)?.is_none() {
+            return Ok(None);
+        }
+    }
+    let mut sorted = FEW;
+    while sorted < elements.len() {
+        for pair in elements.chunks_mut(2 * sorted) {
+            if pair.len() > sorted && merge(call, comparator, pair, sorted)?.is_none() {
+                return Ok(None);
+            }
+        }
+        sorted *= 2;
+    }
+    Ok(Some(()))
+}
+
+fn insert(call: &mut Call<'_, '_>, comparator: Value, elements: &mut [Value]) -> Run<Option<()>> {
     for end in 1..elements.len() {
-        let mut at = end;
-        while at > 0 {
+        for at in (1..=end).rev() {
             match call.less(comparator, elements[at], elements[at - 1])? {
                 Some(true) => elements.swap(at, at - 1),
                 Some(false) => break,
                 None => return Ok(None),
             }
-            at -= 1;
         }
     }
-    Ok(Some(elements))
+    Ok(Some(()))
 }
 
-/// A merge sort that keeps equal elements in their order. Comparators need not make sense: whatever
-/// they say, this ends.
-fn merge_sorted(
+/// Merges two sorted runs in place, the second from `middle` on: "Stable Minimum Storage Merging by Symmetric
+/// Comparisons" (Kim and Kutzner, 2004).
+fn merge(
     call: &mut Call<'_, '_>,
     comparator: Value,
-    mut elements: Vec<Value>,
-) -> Run<Option<Vec<Value>>> {
-    if elements.len() < 2 {
-        return Ok(Some(elements));
+    runs: &mut [Value],
+    middle: usize,
+) -> Run<Option<()>> {
+    let end = runs.len();
+    if middle == 1 {
+        // Behind all that is less.
+        let Some(at) = first(1, end, |at| {
+            call.less(comparator, runs[at], runs[0]).map(not)
+        })?
+        else {
+            return Ok(None);
+        };
+        runs[..at].rotate_left(1);
+        return Ok(Some(()));
     }
-    let right = elements.split_off(elements.len() / 2);
-    let Some(left) = merge_sorted(call, comparator, elements)? else {
+    if end - middle == 1 {
+        // In front of all that is greater.
+        let Some(at) = first(0, middle, |at| {
+            call.less(comparator, runs[middle], runs[at])
+        })?
+        else {
+            return Ok(None);
+        };
+        runs[at..].rotate_right(1);
+        return Ok(Some(()));
+    }
+    // What lies symmetrically around the middle of both is compared, to find what must change sides.
+    let half = end / 2;
+    let mirror = half + middle;
+    let (low, high) = if middle > half {
+        (mirror - end, half)
+    } else {
+        (0, middle)
+    };
+    let Some(from) = first(low, high, |at| {
+        call.less(comparator, runs[mirror - 1 - at], runs[at])
+    })?
+    else {
         return Ok(None);
     };
-    let Some(right) = merge_sorted(call, comparator, right)? else {
+    let to = mirror - from;
+    if from < middle && middle < to {
+        runs[from..to].rotate_left(middle - from);
+    }
+    let (left, right) = runs.split_at_mut(half);
+    if 0 < from && from < half && merge(call, comparator, left, from)?.is_none() {
         return Ok(None);
-    };
-    let mut merged = Vec::with_capacity(left.len() + right.len());
-    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-    while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
-        match call.less(comparator, *b, *a)? {
-            Some(true) => merged.extend(right.next()),
-            Some(false) => merged.extend(left.next()),
+    }
+    if half < to && to < end {
+        return merge(call, comparator, right, to - half);
+    }
+    Ok(Some(()))
+}
+
+/// The first place between two that has a property which all behind it have, too; none if that cannot be told.
+fn first(
+    mut low: usize,
+    mut high: usize,
+    mut has: impl FnMut(usize) -> Run<Option<bool>>,
+) -> Run<Option<usize>> {
+    while low < high {
+        let at = usize::midpoint(low, high);
+        match has(at)? {
+            Some(true) => high = at,
+            Some(false) => low = at + 1,
             None => return Ok(None),
         }
     }
-    merged.extend(left);
-    merged.extend(right);
-    Ok(Some(merged))
+    Ok(Some(low))
+}
+
+fn not(answer: Option<bool>) -> Option<bool> {
+    answer.map(|yes| !yes)
 }
