@@ -168,9 +168,9 @@ fn run(
         }
         let value = call.arg(at);
         let datum = match param {
-            Param::List => loose(call, value, Some(1), &mut opaque)?,
-            Param::Lists => loose(call, value, Some(2), &mut opaque)?,
-            Param::Value => loose(call, value, None, &mut opaque)?,
+            Param::List => loose(call, value, Depth::moved(1), &mut opaque)?,
+            Param::Lists => loose(call, value, Depth::moved(2), &mut opaque)?,
+            Param::Value => loose(call, value, Depth::flattened(call), &mut opaque)?,
             Param::ListShape | Param::StructShape => shape(call, value)?,
             Param::Strings => items(call, value, at, ("string", Kind::STRING))?,
             Param::Numbers | Param::Factors => items(call, value, at, ("number", Kind::NUMBER))?,
@@ -351,19 +351,59 @@ pub(crate) fn scalar_datum(view: View) -> Datum {
     }
 }
 
+/// How far down a list is taken apart.
+#[derive(Debug, Clone, Copy)]
+struct Depth {
+    /// Levels of lists; none for all.
+    levels: Option<u32>,
+    /// Whether elements are taken by their defaults.
+    defaults: bool,
+}
+
+impl Depth {
+    /// Elements are moved as they are.
+    const fn moved(levels: u32) -> Self {
+        Self {
+            levels: Some(levels),
+            defaults: false,
+        }
+    }
+
+    /// As deep as the second argument says, and the list itself.
+    fn flattened(call: &Call<'_, '_>) -> Self {
+        let depth = call
+            .number_of(call.arg(1))
+            .and_then(|depth| depth.to_bigint());
+        Self {
+            levels: depth
+                .and_then(|depth| u32::try_from(depth).ok())
+                .map(|depth| depth.saturating_add(1)),
+            defaults: true,
+        }
+    }
+
+    fn below(self) -> Self {
+        Self {
+            levels: self.levels.map(|levels| levels.saturating_sub(1)),
+            ..self
+        }
+    }
+}
+
 /// Scalars and lists of them as data; everything else stays what it is. So do elements that only have a
-/// default, and lists below so many levels; if no number is given, their defaults are taken.
+/// default, and lists below so many levels.
 fn loose(
     call: &mut Call<'_, '_>,
     value: Value,
-    levels: Option<u32>,
+    depth: Depth,
     opaque: &mut Vec<Value>,
 ) -> Run<Option<Datum>> {
-    let shown = if levels.is_some() {
-        value
-    } else {
+    let shown = if depth.defaults {
         call.default_value(value)
+    } else {
+        value
     };
+    let bottom = depth.levels == Some(0);
     let keep = |opaque: &mut Vec<Value>| {
         opaque.push(shown);
         Datum::Opaque(opaque.len() as u64 - 1)
@@ -375,12 +415,11 @@ fn loose(
         return Ok(None);
     };
     Ok(Some(match view {
-        View::List { .. } if levels == Some(0) => keep(opaque),
+        View::List { .. } if bottom => keep(opaque),
         View::List { elements, .. } => {
-            let below = levels.map(|levels| levels.saturating_sub(1));
             let mut list = Vec::with_capacity(elements.len());
             for element in elements {
-                match loose(call, element, below, opaque)? {
+                match loose(call, element, depth.below(), opaque)? {
                     Some(datum) => list.push(datum),
                     None => return Ok(None),
                 }
@@ -389,7 +428,7 @@ fn loose(
         }
         View::Struct { .. } | View::Other(_) => keep(opaque),
         // Elements that are only moved stay what they are: as long as nobody asks, what they say is not calculated.
-        _ if levels.is_none_or(|levels| levels == 0) || call.is_choice(value) => keep(opaque),
+        _ if depth.defaults || bottom || call.is_choice(value) => keep(opaque),
         scalar => scalar_datum(scalar),
     }))
 }
