@@ -9,6 +9,7 @@ use crate::node::Node;
 /// All of them.
 pub const NAMES: &[&str] = &[
     "asked-again",
+    "matched-as-expected",
     "negative-zero",
     "open-list-arms",
     "yaml-literals",
@@ -18,6 +19,16 @@ pub const NAMES: &[&str] = &[
 pub fn asked_again(theirs: &[Node]) -> Vec<&str> {
     let again = theirs.iter().filter(|node| node.again);
     again.map(|node| &*node.path).collect()
+}
+
+/// Whether the reference says that a value fails because as many schemas matched as were expected (`matched-as-expected`).
+pub fn matched_as_expected(theirs: &Node) -> bool {
+    let Some((before, expected)) = theirs.message.split_once(" matched, expected ") else {
+        return false;
+    };
+    let matched = before.rsplit(' ').next();
+    let expected = expected.split(|c: char| !c.is_ascii_digit()).next();
+    matched.is_some_and(|count| !count.is_empty()) && matched == expected
 }
 
 /// Which of them it is that lies between two answers, if one does.
@@ -87,7 +98,7 @@ fn number(text: &str) -> Option<Decimal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NAMES, difference, same_yaml};
+    use super::{NAMES, difference, matched_as_expected, same_yaml};
     use crate::ledger::Ledger;
     use crate::node::Node;
 
@@ -128,6 +139,28 @@ mod tests {
         };
         assert_eq!(difference(&open, &list("")), known);
         assert_eq!(difference(&list(""), &open), None);
+    }
+
+    #[test]
+    fn a_count_that_is_as_expected_is_no_reason() {
+        let said = |message: &str| Node {
+            message: message.to_owned(),
+            ..Node::default()
+        };
+        let fails = "x: invalid value {c:1} (does not satisfy matchN): x: ";
+        assert!(matched_as_expected(&said(&format!(
+            "{fails}1 matched, expected 1 (and 2 more errors)"
+        ))));
+        assert!(!matched_as_expected(&said(&format!(
+            "{fails}0 matched, expected 1"
+        ))));
+        assert!(!matched_as_expected(&said(&format!(
+            "{fails}1 matched, expected 12"
+        ))));
+        assert!(!matched_as_expected(&said(&format!(
+            "{fails}1 matched, expected >1"
+        ))));
+        assert!(!matched_as_expected(&said("")));
     }
 
     #[test]

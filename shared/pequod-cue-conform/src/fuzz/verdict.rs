@@ -237,6 +237,9 @@ fn compare(ours: &Node, theirs: &Node) -> Verdict {
             }
         }
         (true, true) if known::difference(ours, theirs).is_some() => Verdict::Known,
+        (_, false) if ours.code != theirs.code && known::matched_as_expected(theirs) => {
+            Verdict::Known
+        }
         (true, _) => Verdict::OursValue,
         (false, true) => Verdict::OursError,
         (false, false) if ours.code == theirs.code => Verdict::Same,
