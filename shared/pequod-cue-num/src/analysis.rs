@@ -15,8 +15,11 @@ use crate::decimal::{Decimal, count_digits};
 /// How many digits stand behind the point in the middle of a calculation.
 const SCALE: u64 = 110;
 
-/// Exponents of e beyond this have no result.
-const MAX_POWER_OF_E: i64 = 230_270;
+/// From this power of e on, and as far below zero, the reference has no result.
+const MAX_POWER_OF_E: i64 = 23_000;
+
+/// Powers of ten beyond this need not be calculated: they have no result.
+const MAX_POWER_OF_TEN: i64 = crate::MAX_EXPONENT + 1;
 
 impl Decimal {
     /// e to the power of this.
@@ -24,7 +27,15 @@ impl Decimal {
         if self.is_zero() {
             return Ok(Self::from_i64(1));
         }
-        exp_of(&self.scaled()?)
+        let power = self.scaled()?;
+        if power.magnitude() >= (scale() * MAX_POWER_OF_E).magnitude() {
+            return Err(if power.is_negative() {
+                NumError::Underflow
+            } else {
+                NumError::Overflow
+            });
+        }
+        exp_of(&power)
     }
 
     /// The natural logarithm; none but of what is greater than zero.
@@ -74,13 +85,21 @@ impl Decimal {
             };
         }
         if exponent.is_whole() {
-            let power = exponent.to_i64_of_any_form().ok_or(NumError::Overflow)?;
+            let power = exponent
+                .to_i64_of_any_form()
+                .ok_or(NumError::ExponentRange)?;
             return self.integer_power(power);
         }
         if self.is_negative() {
             return Err(NumError::Invalid);
         }
-        exp_of(&(self.ln_scaled()? * exponent.scaled()? / scale()))
+        let power = exponent
+            .scaled()
+            .and_then(|exponent| exp_of(&(self.ln_scaled()? * exponent / scale())));
+        power.map_err(|error| match error {
+            NumError::Overflow | NumError::Underflow => NumError::ExponentRange,
+            other => other,
+        })
     }
 
     fn to_i64_of_any_form(&self) -> Option<i64> {
@@ -188,16 +207,10 @@ fn scale() -> BigInt {
 }
 
 fn sum(a: i64, b: i64) -> Result<i64, NumError> {
-    let sum = a.checked_add(b).ok_or(NumError::Overflow)?;
     // Far beyond what any result may have.
-    if sum.abs() > 1 << 40 {
-        return Err(if sum > 0 {
-            NumError::Overflow
-        } else {
-            NumError::Underflow
-        });
-    }
-    Ok(sum)
+    a.checked_add(b)
+        .filter(|sum| sum.abs() <= 1 << 40)
+        .ok_or(NumError::ExponentRange)
 }
 
 /// A number of at most thrice the digits of a result.
@@ -230,13 +243,10 @@ fn padded(negative: bool, coefficient: BigUint, exponent: i64) -> Result<Decimal
 fn exp_of(power: &BigInt) -> Result<Decimal, NumError> {
     // e^x = 10^k × e^r, where r is less than ln 10.
     let (k, rest) = power.div_mod_floor(&ln10());
-    let k = k.to_i64().unwrap_or(i64::MAX);
-    if k > MAX_POWER_OF_E {
-        return Err(NumError::Overflow);
-    }
-    if k < -MAX_POWER_OF_E {
-        return Err(NumError::Underflow);
-    }
+    let k = k
+        .to_i64()
+        .filter(|k| k.abs() <= MAX_POWER_OF_TEN)
+        .ok_or(NumError::ExponentRange)?;
     let one = scale();
     // A small number has few terms; what was halved is squared again.
     let halvings = 8;
@@ -350,22 +360,29 @@ mod tests {
         assert_eq!(pow("0", "0"), Err(NumError::Invalid));
         assert_eq!(pow("-8", "0.3"), Err(NumError::Invalid));
         assert_eq!(pow("0", "-1"), Err(NumError::DivisionByZero));
-        assert_eq!(pow("10", "1000001"), Err(NumError::Overflow));
-        assert_eq!(
-            pow("1e2000", "9223372036854775807"),
-            Err(NumError::Overflow)
-        );
-        assert_eq!(
-            pow("1e-2000", "9223372036854775807"),
-            Err(NumError::Underflow)
-        );
+        for (base, exponent) in [
+            ("10", "1000001"),
+            ("10", "-100000"),
+            ("2", "-332192"),
+            ("1e2000", "1000.5"),
+            ("1e2000", "-1000.5"),
+            ("1e2000", "9223372036854775807"),
+            ("1e-2000", "9223372036854775807"),
+        ] {
+            assert_eq!(pow(base, exponent), Err(NumError::ExponentRange), "{base}");
+        }
     }
 
     #[test]
     fn what_is_too_large_or_too_small_has_no_result() {
         assert_eq!(number("1e400").exp(), Err(NumError::Overflow));
         assert_eq!(number("-1e400").exp(), Err(NumError::Underflow));
-        assert_eq!(number("400000").exp(), Err(NumError::Overflow));
+        assert_eq!(number("23000").exp(), Err(NumError::Overflow));
+        assert_eq!(number("-23000").exp(), Err(NumError::Underflow));
+        assert_eq!(
+            number("-22999.9").exp().unwrap().to_string(),
+            "1.863569840788672525403698565411152E-9989"
+        );
         assert_eq!(number("-1").ln(), Err(NumError::Invalid));
         assert_eq!(number("0").ln(), Err(NumError::DivisionByZero));
         assert_eq!(number("1e-400").exp().unwrap().to_string().len(), 35);

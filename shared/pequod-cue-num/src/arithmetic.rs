@@ -3,6 +3,10 @@
 //! Every result is exact if it has at most [`PRECISION`] digits, and else rounded half away from
 //! zero. A quotient is reduced to its shortest form, keeping one digit behind the point where
 //! there was one (`6.0/2` is `3.0`).
+//!
+//! Powers of ten beyond ±[`MAX_EXPONENT`] are an error, and not only those of results: the
+//! reference looks at each that it adds up, so that `1.23e-100000 * 1e5` has no product. What has a
+//! result can be written and read again.
 
 use std::cmp::Ordering;
 
@@ -23,10 +27,16 @@ pub enum NumError {
     /// Zero divided by zero.
     #[error("division undefined")]
     DivisionUndefined,
-    /// The result is larger than 10^100000.
+    /// An operand, a step or the result has a power of ten beyond ±[`MAX_EXPONENT`].
+    #[error("exponent out of range")]
+    ExponentRange,
+    /// The terms of a sum stand further apart than [`MAX_EXPONENT`] digits.
+    #[error("add: exponent out of range")]
+    TermsApart,
+    /// A power of e is too large.
     #[error("overflow")]
     Overflow,
-    /// The result is nearer to zero than 10^-100000.
+    /// A power of e is too near to zero.
     #[error("underflow, subnormal")]
     Underflow,
     /// There is no such number: a root or logarithm of a negative one, 0 to the power of 0.
@@ -43,8 +53,10 @@ impl Decimal {
             return Ok(Self::from_i64(sum));
         }
         let (a, b) = (self.parts(), other.parts());
-        let exponent = a.exponent.min(b.exponent);
-        let sum = aligned(&a, exponent)? + aligned(&b, exponent)?;
+        if i64::from(a.exponent.abs_diff(b.exponent)) > MAX_EXPONENT {
+            return Err(NumError::TermsApart);
+        }
+        let (sum, exponent) = sum(&a, &b);
         rounded(sum.is_negative(), sum.magnitude().clone(), exponent.into())
     }
 
@@ -61,10 +73,13 @@ impl Decimal {
             return Ok(Self::from_i64(product));
         }
         let (a, b) = (self.parts(), other.parts());
+        let exponents = (i64::from(a.exponent), i64::from(b.exponent));
+        in_range(exponents.0)?;
+        in_range(exponents.1)?;
         rounded(
             a.negative != b.negative,
             a.coefficient * b.coefficient,
-            i64::from(a.exponent) + i64::from(b.exponent),
+            exponents.0 + exponents.1,
         )
     }
 
@@ -79,8 +94,9 @@ impl Decimal {
         }
         let (a, b) = (self.parts(), other.parts());
         let shift = i64::from(a.exponent) - i64::from(b.exponent);
+        in_range(shift)?;
         if a.coefficient.is_zero() {
-            return keep_point(&rounded(false, BigUint::ZERO, shift)?.parts());
+            return Ok(keep_point(false, BigUint::ZERO, shift));
         }
         // Scale so that the quotient has PRECISION digits, whatever the operands' lengths.
         let (mut dividend, mut divisor) = (a.coefficient, b.coefficient);
@@ -101,7 +117,10 @@ impl Decimal {
         if rest * 2u8 >= divisor {
             quotient += 1u8;
         }
-        keep_point(&rounded(a.negative != b.negative, quotient, shift - scale)?.parts())
+        // Unlike other results, this one may have its last digit below the smallest power of ten.
+        let (quotient, exponent) = shortened(quotient, shift - scale);
+        in_range(top(&quotient, exponent))?;
+        Ok(keep_point(a.negative != b.negative, quotient, exponent))
     }
 
     /// Euclidean division of whole numbers: the rest is never negative.
@@ -188,25 +207,30 @@ impl Decimal {
     /// The nearest whole number; halves go away from zero.
     #[must_use]
     pub fn round(&self) -> Self {
-        let half = Self::from_parts(self.is_negative(), 5u8.into(), -1);
-        self.add(&half)
-            .map_or_else(|_| self.clone(), |moved| moved.trunc())
+        if self.exponent() >= 0 {
+            return self.clone();
+        }
+        let half = Parts {
+            negative: self.is_negative(),
+            coefficient: 5u8.into(),
+            exponent: -1,
+        };
+        let (moved, exponent) = sum(&self.parts(), &half);
+        let (coefficient, exponent) = shortened(moved.magnitude().clone(), exponent.into());
+        decimal(moved.is_negative(), coefficient, exponent).trunc()
     }
 
     /// The nearest whole number; halves go to the even one.
     #[must_use]
     pub fn round_to_even(&self) -> Self {
-        let low = self.trunc();
-        let Ok(rest) = self.subtract(&low) else {
+        if self.exponent() >= 0 {
             return self.clone();
-        };
+        }
+        let low = self.trunc();
+        let (rest, exponent) = sum(&self.parts(), &low.negated().parts());
+        let rest = Self::from_parts(false, rest.magnitude().clone(), exponent);
         let half = Self::from_parts(false, 5u8.into(), -1);
-        let magnitude = if rest.is_negative() {
-            rest.negated()
-        } else {
-            rest
-        };
-        let up = match magnitude.compare(&half) {
+        let up = match rest.compare(&half) {
             Ordering::Less => false,
             Ordering::Greater => true,
             Ordering::Equal => low.to_bigint().is_some_and(|whole| whole.is_odd()),
@@ -220,10 +244,7 @@ impl Decimal {
 
     /// Whether it is a whole number, however written.
     pub fn is_whole(&self) -> bool {
-        self.exponent() >= 0
-            || self
-                .subtract(&self.trunc())
-                .is_ok_and(|rest| rest.is_zero())
+        self.exponent() >= 0 || self.trunc().compare(self).is_eq()
     }
 
     fn to_whole(&self, adjust: impl Fn(&Parts, BigUint, bool) -> BigUint) -> Self {
@@ -248,71 +269,84 @@ pub(crate) fn ten_to(exponent: u64) -> Result<BigUint, NumError> {
         .map_err(|_| NumError::Overflow)
 }
 
+/// The sum, with the lower exponent of both.
+fn sum(a: &Parts, b: &Parts) -> (BigInt, i32) {
+    let exponent = a.exponent.min(b.exponent);
+    (aligned(a, exponent) + aligned(b, exponent), exponent)
+}
+
 /// The coefficient at a lower exponent, with its sign.
-fn aligned(parts: &Parts, exponent: i32) -> Result<BigInt, NumError> {
-    let up = parts.exponent.abs_diff(exponent);
-    if i64::from(up) > 2 * MAX_EXPONENT {
-        return Err(NumError::Overflow);
-    }
-    let magnitude = if up == 0 {
-        parts.coefficient.clone()
-    } else {
-        &parts.coefficient * power_of_ten(up)
+fn aligned(parts: &Parts, exponent: i32) -> BigInt {
+    let magnitude = match parts.exponent.abs_diff(exponent) {
+        0 => parts.coefficient.clone(),
+        up => &parts.coefficient * power_of_ten(up),
     };
-    Ok(BigInt::from_biguint(
+    BigInt::from_biguint(
         if parts.negative {
             Sign::Minus
         } else {
             Sign::Plus
         },
         magnitude,
-    ))
+    )
 }
 
 /// Rounds to the precision and checks the range.
 pub(crate) fn rounded(
     negative: bool,
-    mut coefficient: BigUint,
-    mut exponent: i64,
+    coefficient: BigUint,
+    exponent: i64,
 ) -> Result<Decimal, NumError> {
-    let mut digits = count_digits(&coefficient);
-    if digits > PRECISION {
-        let drop = digits - PRECISION;
-        let unit = ten_to(drop)?;
-        let (mut quotient, rest) = coefficient.div_rem(&unit);
-        if rest * 2u8 >= unit {
-            quotient += 1u8;
-        }
-        exponent += i64::try_from(drop).unwrap_or(i64::MAX);
-        if count_digits(&quotient) > PRECISION {
-            quotient /= 10u8;
-            exponent += 1;
-        }
-        coefficient = quotient;
-        digits = PRECISION;
-    }
-    if !coefficient.is_zero() {
-        let top = exponent + i64::try_from(digits).unwrap_or(0) - 1;
-        if top > MAX_EXPONENT {
-            return Err(NumError::Overflow);
-        }
-        if top < -MAX_EXPONENT {
-            return Err(NumError::Underflow);
-        }
-    }
-    let exponent = i32::try_from(exponent.clamp(-2 * MAX_EXPONENT, MAX_EXPONENT)).unwrap_or(0);
-    Ok(Decimal::from_parts(negative, coefficient, exponent))
+    in_range(exponent)?;
+    let (coefficient, exponent) = shortened(coefficient, exponent);
+    in_range(top(&coefficient, exponent))?;
+    Ok(decimal(negative, coefficient, exponent))
 }
 
-/// Removes zeros at the end, but leaves one digit behind the point if there was a point.
-#[expect(clippy::unnecessary_wraps, reason = "ends every quotient")]
-fn keep_point(parts: &Parts) -> Result<Decimal, NumError> {
-    if parts.coefficient.is_zero() {
-        let exponent = if parts.exponent < 0 { -1 } else { 0 };
-        return Ok(Decimal::from_parts(false, BigUint::ZERO, exponent));
+/// Rounds to the precision.
+fn shortened(coefficient: BigUint, exponent: i64) -> (BigUint, i64) {
+    let digits = count_digits(&coefficient);
+    if digits <= PRECISION {
+        return (coefficient, exponent);
     }
-    let mut coefficient = parts.coefficient.clone();
-    let mut exponent = parts.exponent;
+    let drop = digits - PRECISION;
+    let unit = power_of_ten(u32::try_from(drop).unwrap_or(u32::MAX));
+    let (mut quotient, rest) = coefficient.div_rem(&unit);
+    let mut exponent = exponent.saturating_add(drop.cast_signed());
+    if rest * 2u8 >= unit {
+        quotient += 1u8;
+    }
+    if count_digits(&quotient) > PRECISION {
+        quotient /= 10u8;
+        exponent += 1;
+    }
+    (quotient, exponent)
+}
+
+/// The power of ten of the first digit.
+pub(crate) fn top(coefficient: &BigUint, exponent: i64) -> i64 {
+    exponent.saturating_add(count_digits(coefficient).cast_signed() - 1)
+}
+
+fn in_range(power: i64) -> Result<(), NumError> {
+    if power.abs() > MAX_EXPONENT {
+        return Err(NumError::ExponentRange);
+    }
+    Ok(())
+}
+
+/// A number whose range was looked at.
+fn decimal(negative: bool, coefficient: BigUint, exponent: i64) -> Decimal {
+    let exponent = exponent.clamp(-2 * MAX_EXPONENT, 2 * MAX_EXPONENT);
+    Decimal::from_parts(negative, coefficient, i32::try_from(exponent).unwrap_or(0))
+}
+
+/// A quotient without zeros at its end, but with one digit behind the point if there was a point.
+fn keep_point(negative: bool, mut coefficient: BigUint, before: i64) -> Decimal {
+    if coefficient.is_zero() {
+        return decimal(false, coefficient, if before < 0 { -1 } else { 0 });
+    }
+    let mut exponent = before;
     loop {
         let (quotient, rest) = coefficient.div_rem(&BigUint::from(10u8));
         if !rest.is_zero() {
@@ -321,9 +355,9 @@ fn keep_point(parts: &Parts) -> Result<Decimal, NumError> {
         coefficient = quotient;
         exponent += 1;
     }
-    if parts.exponent < 0 && exponent >= 0 {
+    if before < 0 && exponent >= 0 {
         exponent -= 1;
         coefficient *= 10u8;
     }
-    Ok(Decimal::from_parts(parts.negative, coefficient, exponent))
+    decimal(negative, coefficient, exponent)
 }

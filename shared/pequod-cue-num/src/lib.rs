@@ -21,7 +21,7 @@ pub use literal::LiteralError;
 /// How many significant digits the result of an operation has at most.
 pub const PRECISION: u64 = 34;
 
-/// The largest power of ten a result may reach, and its negative the smallest.
+/// The largest power of ten a number may reach, and its negative the smallest.
 pub const MAX_EXPONENT: i64 = 100_000;
 
 #[cfg(test)]

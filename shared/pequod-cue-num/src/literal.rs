@@ -4,6 +4,7 @@ use num_bigint::BigUint;
 use num_traits::{Num, Zero};
 use thiserror::Error;
 
+use crate::arithmetic::top;
 use crate::decimal::{Decimal, power_of_ten};
 
 /// Why a text is no number.
@@ -91,6 +92,12 @@ fn plain(text: &str, negative: bool) -> Option<Result<Decimal, LiteralError>> {
         return range();
     };
     let coefficient = BigUint::from_str_radix(&format!("{whole}{fraction}"), 10).ok()?;
+    // What is written with a power of ten must be readable, too; what is written without one may be
+    // as long as it likes.
+    let top = top(&coefficient, exponent.into());
+    if top < -crate::MAX_EXPONENT || exponent > 0 && top > crate::MAX_EXPONENT {
+        return range();
+    }
     Some(Ok(Decimal::from_parts(negative, coefficient, exponent)))
 }
 

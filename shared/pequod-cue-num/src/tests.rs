@@ -66,10 +66,109 @@ fn results_have_34_digits() {
     );
     assert_eq!(d("1").divide(&d("0")), Err(NumError::DivisionByZero));
     assert_eq!(d("0").divide(&d("0")), Err(NumError::DivisionUndefined));
+}
+
+/// The official tool refuses the same, with these words; where it has a result, it is this.
+#[test]
+fn powers_of_ten_have_their_range() {
+    let range = "exponent out of range";
+    let cases: &[(&str, char, &str, &str)] = &[
+        ("1e99999", '*', "1e99999", range),
+        ("1.0e100000", '*', "10", range),
+        ("1e100000", '*', "1", "1E+100000"),
+        ("12e99999", '*', "1", "1.2E+100000"),
+        (
+            "9.999999999999999999999999999999999999e100000",
+            '+',
+            "0",
+            range,
+        ),
+        (
+            "1e100000",
+            '+',
+            "1",
+            "1.000000000000000000000000000000000E+100000",
+        ),
+        ("1e100000", '+', "0.1", "add: exponent out of range"),
+        ("1e100000", '-', "1e100000", "0E+100000"),
+        ("-1e100000", '-', "9e100000", range),
+        ("1e-100000", '*', "0.1", range),
+        ("1.0e-100000", '*', "1", range),
+        ("1.23e-100000", '*', "1e5", range),
+        ("1.23e-100000", '+', "1.23e-100000", range),
+        ("1.1e50000", '*', "1.1e50000", "1.21E+100000"),
+        ("1.1e-50000", '*', "1.1e-50000", range),
+        ("1e-99970", '*', "0.333", "3.33E-99971"),
+        ("0e-50000", '*', "0e-50000", "0E-100000"),
+        ("0e-50000", '*', "0e-50001", range),
+        ("0e50001", '*', "0e50001", range),
+        ("9e100000", '/', "0.1", range),
+        ("1e100000", '/', "10.0", range),
+        ("1e-100000", '/', "10", range),
+        ("1.23e-100000", '/', "1e-5", "1.23E-99995"),
+        (
+            "1e-99999",
+            '/',
+            "3",
+            "3.333333333333333333333333333333333E-100000",
+        ),
+        ("0.0", '/', "1e100000", range),
+        ("0.0", '/', "1e5", "0.0"),
+    ];
+    for (a, op, b, wanted) in cases {
+        let (a, b) = (d(a), d(b));
+        let result = match op {
+            '*' => a.multiply(&b),
+            '+' => a.add(&b),
+            '-' => a.subtract(&b),
+            _ => a.divide(&b),
+        };
+        let found = result.map_or_else(|error| error.to_string(), |number| number.to_string());
+        assert_eq!(found, *wanted, "{a} {op} {b}");
+    }
+}
+
+/// The official tool drops the power of ten of what is too large or too small, and goes on with
+/// another number.
+#[test]
+fn what_has_no_place_in_the_range_is_no_literal() {
+    for text in ["10e99999", "1.0e-100000", "12e100_000", "0.0e-99999"] {
+        let read = Decimal::parse(text);
+        let again = read.as_ref().map(|number| d(&number.to_string()));
+        assert_eq!(read.is_ok(), text != "12e100_000", "{text}");
+        assert_eq!(again.is_ok(), read.is_ok(), "{text}");
+    }
+    for text in [
+        "1e100001",
+        "10e100000",
+        "0.1e-100000",
+        "0.0e-100000",
+        "0e-100001",
+        "1e99999999999999999999",
+    ] {
+        let error = Decimal::parse(text).unwrap_err();
+        assert!(matches!(error, LiteralError::Range(_)), "{text}");
+    }
+    // Without a power of ten there is none that could be too large.
+    let long = format!("1{}", "0".repeat(100_001));
+    assert_eq!(d(&long).to_string(), long);
     assert_eq!(
-        d("1e99999").multiply(&d("1e99999")),
-        Err(NumError::Overflow)
+        d(&format!("{long}.5")).round().to_string(),
+        "1.000000000000000000000000000000000E+100001"
     );
+}
+
+#[test]
+fn the_smallest_numbers_round_to_whole_ones() {
+    let tiny = d("1.23e-100000");
+    assert!(!tiny.is_whole());
+    let zero = Decimal::ZERO;
+    assert_eq!(
+        [tiny.round(), tiny.round_to_even(), tiny.floor()],
+        [const { Decimal::ZERO }; 3]
+    );
+    assert_eq!(tiny.negated().round_to_even(), zero);
+    assert_eq!(tiny.ceil().to_i64(), Some(1));
 }
 
 #[test]

@@ -218,7 +218,7 @@ fn decimals(text: &str) {
             number.int_mod(&other),
         ];
         for result in results.into_iter().flatten() {
-            let _ = result.to_string();
+            read_back(&result);
         }
         // An order has two sides.
         let order = number.compare(&other);
@@ -234,8 +234,12 @@ fn decimals(text: &str) {
         number.round_to_even(),
     );
     let _ = (number.to_i64(), number.to_f64(), number.is_whole());
+    read_back(&number);
+}
+
+fn read_back(number: &Decimal) {
     let shown = number.to_string();
-    let same = Decimal::parse(&shown).is_ok_and(|again| again.compare(&number).is_eq());
+    let same = Decimal::parse(&shown).is_ok_and(|again| again.compare(number).is_eq());
     if !same {
         std::panic::resume_unwind(Box::new(format!("{shown} is not read back")));
     }
