@@ -286,6 +286,17 @@ impl Compiler {
         })
     }
 
+    /// The name that a clause of a comprehension gives to a value. Unlike other names it may be `_`, which is none, and
+    /// nobody need refer to it.
+    fn variable(&mut self, name: &ast::Ident) -> Label {
+        if &*name.name == "_" {
+            return Label::NONE;
+        }
+        let label = self.program.regular_label(&name.name);
+        self.bind(name, Binding::Field(label), false);
+        label
+    }
+
     pub(super) fn comprehension(&mut self, comp: &ast::Comprehension) -> CompId {
         let mut clauses = Vec::new();
         let mut scopes = 0;
@@ -303,19 +314,11 @@ impl Compiler {
                     let source = self.expr(&clause.source);
                     self.push(1);
                     scopes += 1;
-                    let variable = |s: &mut Self, name: &ast::Ident| {
-                        if &*name.name == "_" {
-                            return Label::NONE;
-                        }
-                        let label = s.program.regular_label(&name.name);
-                        s.bind(name, Binding::Field(label), false);
-                        label
-                    };
                     let key = clause
                         .key
                         .as_ref()
-                        .map_or(Label::NONE, |key| variable(self, key));
-                    let value = variable(self, &clause.value);
+                        .map_or(Label::NONE, |key| self.variable(key));
+                    let value = self.variable(&clause.value);
                     clauses.push(Clause::For { key, value, source });
                 }
                 ast::Clause::If(clause) => clauses.push(Clause::If(self.expr(&clause.condition))),
@@ -323,8 +326,7 @@ impl Compiler {
                     let value = self.expr(&clause.value);
                     self.push(1);
                     scopes += 1;
-                    let label = self.program.regular_label(&clause.ident.name);
-                    self.bind(&clause.ident, Binding::Field(label), true);
+                    let label = self.variable(&clause.ident);
                     clauses.push(Clause::Let { label, value });
                 }
                 ast::Clause::Try(clause) => {
@@ -346,8 +348,7 @@ impl Compiler {
                     self.trying -= 1;
                     self.push(1);
                     scopes += 1;
-                    let label = self.program.regular_label(&name.name);
-                    self.bind(name, Binding::Field(label), true);
+                    let label = self.variable(name);
                     clauses.push(Clause::Try(Some((label, value))));
                 }
             }
