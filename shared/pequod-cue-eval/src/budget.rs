@@ -94,6 +94,11 @@ impl Meter {
         }
     }
 
+    /// Work that was done where it cannot end the evaluation; the next step does.
+    pub(crate) const fn note(&mut self, units: u64) {
+        self.work.steps = self.work.steps.saturating_add(units);
+    }
+
     pub(crate) const fn charge_bytes(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes as u64);
     }

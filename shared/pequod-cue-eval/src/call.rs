@@ -365,7 +365,7 @@ impl Session<'_> {
             && let Some(work) = self[node].work
         {
             // Who counts the fields of a struct has it finished.
-            self.check_fields(work);
+            self.check_fields(work)?;
             if let Some(fault) = self.fault_of(node) {
                 return Ok(Some(fault));
             }

@@ -27,8 +27,18 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::kind::{Kind, Presence};
 use crate::program::{Expr, ExprId, StructLit};
-use crate::session::{Close, EMPTY, Session, Status};
+use crate::session::{Close, EMPTY, Run, Session, Status};
 use crate::value::{Base, NodeId, Value, WorkId};
+
+/// So many ids, one beside the other, are compared with one in the time of a step.
+const COMPARED_IN_A_STEP: u64 = 256;
+
+/// For so many ids it is found out in the time of a step whether they lie within another.
+const LOOKED_UP_IN_A_STEP: u64 = 4;
+
+/// What was looked up and is not charged yet.
+#[derive(Debug, Default)]
+struct Looks(u64);
 
 /// What a conjunct says about openness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +154,8 @@ impl Session<'_> {
     }
 
     pub(crate) fn mark_conjunct(&mut self, work: WorkId, kind: Kind, id: Close, flags: Flags) {
+        self.meter
+            .note(self[work].marks.len() as u64 / COMPARED_IN_A_STEP);
         let marks = &mut self[work].marks;
         if let Some(mark) = marks.iter_mut().rev().find(|mark| mark.id == id.id) {
             mark.kind &= kind;
@@ -190,6 +202,8 @@ impl Session<'_> {
             id.from_embed
         };
         let mut dst = 0;
+        self.meter
+            .note(self[work].requirements.len() as u64 / COMPARED_IN_A_STEP);
         if let Some(known) = self[work]
             .requirements
             .iter_mut()
@@ -291,37 +305,44 @@ impl Session<'_> {
 
     /// Whether nothing is required of a node's fields, and nothing will be. The scopes of literals and comprehensions
     /// require nothing as long as no definition is embedded there.
-    pub(crate) fn allows_all(&mut self, work: WorkId) -> bool {
+    pub(crate) fn allows_all(&mut self, work: WorkId) -> Run<bool> {
         let requires = self[work].requirements.iter().any(|r| !r.ignore);
         if requires || !self.all_tasks_finished(work) {
-            return false;
+            return Ok(false);
         }
-        let up = self.state_above(self[work].node);
-        self[work].drop_parent_sets || up.is_none_or(|up| self.requirement_sets(up).is_empty())
+        match self.state_above(self[work].node) {
+            Some(up) if !self[work].drop_parent_sets => Ok(self.requirement_sets(up)?.is_empty()),
+            _ => Ok(true),
+        }
     }
 
     /// Looks for fields nobody vouches for.
-    pub(crate) fn check_fields(&mut self, work: WorkId) {
+    pub(crate) fn check_fields(&mut self, work: WorkId) -> Run<()> {
         let node = self.deref(self[work].node);
         if self[node].arcs().is_empty() {
-            return;
+            return Ok(());
         }
         if let Base::Value(Value::Fault(fault)) = self[node].base
             && !self[fault].close_check
         {
-            return;
+            return Ok(());
         }
-        let mut required = self.requirement_sets(work);
+        let mut required = self.requirement_sets(work)?;
         if required.is_empty() {
-            return;
+            return Ok(());
         }
-        for at in 0..required.len() {
-            if self.opened_by_parent(work, required[at].id, work) != 0 {
-                Arc::make_mut(&mut required)[at].removed = true;
+        if has_flag(&self[work].marks, Flags::HAS_ELLIPSIS) {
+            let mut looks = Looks::default();
+            for at in 0..required.len() {
+                self.look(&mut looks, self[work].marks.len())?;
+                if self.opened_by_parent(work, required[at].id, work) != 0 {
+                    Arc::make_mut(&mut required)[at].removed = true;
+                }
             }
         }
         let mut worst = None;
         for at in 0..self[node].arcs().len() {
+            self.charge(required.len() as u64 / COMPARED_IN_A_STEP)?;
             let label = self[self[node].arcs()[at]].label;
             let arc = self.deref_disjunct(self[node].arcs()[at]);
             // What never had a state has nothing but its parent's replacements.
@@ -337,7 +358,7 @@ impl Session<'_> {
             {
                 continue;
             }
-            if label.is_always_allowed() || self.all_satisfied(state, arc, &required) {
+            if label.is_always_allowed() || self.all_satisfied(state, arc, &required)? {
                 continue;
             }
             if let Some(fault) = self.not_allowed(arc)
@@ -349,6 +370,17 @@ impl Session<'_> {
         if let Some(fault) = worst {
             self.add_child_fault(self[work].node, fault);
         }
+        Ok(())
+    }
+
+    /// Counts what is looked at for evidence: where many conjuncts of a field meet many requirements that is most of
+    /// the work there is.
+    fn look(&mut self, looks: &mut Looks, marks: usize) -> Run<()> {
+        looks.0 += marks as u64 + 1;
+        if looks.0 < 16 * LOOKED_UP_IN_A_STEP {
+            return Ok(());
+        }
+        self.charge(take(&mut looks.0) / LOOKED_UP_IN_A_STEP)
     }
 
     /// The ids that a field without a state came by.
@@ -365,18 +397,28 @@ impl Session<'_> {
             .collect()
     }
 
-    fn all_satisfied(&mut self, state: WorkId, arc: NodeId, sets: &[RequirementSet]) -> bool {
+    fn all_satisfied(&mut self, state: WorkId, arc: NodeId, sets: &[RequirementSet]) -> Run<bool> {
         if sets.iter().all(|set| set.ignored || set.removed) {
-            return true;
+            return Ok(true);
         }
         let own = self[arc].work;
         let marks = match own {
             Some(work) => take(&mut self[work].marks),
             None => self.plain_marks(arc),
         };
-        let satisfied = (0..sets.len()).all(|at| {
-            sets[at].ignored || sets[at].removed || self.satisfied(state, &marks, sets, at)
-        });
+        let mut looks = Looks::default();
+        let mut satisfied = Ok(true);
+        for at in 0..sets.len() {
+            if sets[at].ignored || sets[at].removed {
+                continue;
+            }
+            satisfied = self
+                .look(&mut looks, marks.len())
+                .map(|()| self.satisfied(state, &marks, sets, at));
+            if satisfied != Ok(true) {
+                break;
+            }
+        }
         if let Some(work) = own {
             self[work].marks = marks;
         }
@@ -439,9 +481,10 @@ impl Session<'_> {
     }
 
     /// Works out what is required of a node's fields while those above it are there to ask.
-    pub(crate) fn remember_requirements(&mut self, work: WorkId) {
-        self.requirement_sets(work);
+    pub(crate) fn remember_requirements(&mut self, work: WorkId) -> Run<()> {
+        self.requirement_sets(work)?;
         self.all_replacements(work);
+        Ok(())
     }
 
     /// The replacements of a node and of all above it, `to` descending, as they are when somebody first asks: what
@@ -470,14 +513,14 @@ impl Session<'_> {
     }
 
     /// What is required of the fields of a node. Most nodes add nothing, and share what is required of their parent.
-    fn requirement_sets(&mut self, work: WorkId) -> Arc<[RequirementSet]> {
+    fn requirement_sets(&mut self, work: WorkId) -> Run<Arc<[RequirementSet]>> {
         if let Some(sets) = &self[work].sets {
-            return sets.clone();
+            return Ok(sets.clone());
         }
         let node = self[work].node;
         let up = self.state_above(node);
         let inherited = match up {
-            Some(up) if !self[work].drop_parent_sets => self.requirement_sets(up),
+            Some(up) if !self[work].drop_parent_sets => self.requirement_sets(up)?,
             _ => Arc::default(),
         };
         let always_allowed =
@@ -488,13 +531,13 @@ impl Session<'_> {
         {
             inherited
         } else {
-            self.own_requirements(work, &inherited, always_allowed)
+            self.own_requirements(work, &inherited, always_allowed)?
         };
         if !sets.is_empty() {
-            self.drop_opened(work, up, &mut sets);
+            self.drop_opened(work, up, &mut sets)?;
         }
         self[work].sets = Some(sets.clone());
-        sets
+        Ok(sets)
     }
 
     /// What is required of a node's fields by what is required of its parent's and by its own references.
@@ -503,7 +546,7 @@ impl Session<'_> {
         work: WorkId,
         inherited: &[RequirementSet],
         always_allowed: bool,
-    ) -> Arc<[RequirementSet]> {
+    ) -> Run<Arc<[RequirementSet]>> {
         let mut sets = inherited.to_vec();
         for set in &mut sets {
             if set.once {
@@ -516,6 +559,7 @@ impl Session<'_> {
             if requirement.ignore && requirement.kind == DefKind::Reference {
                 continue;
             }
+            self.charge(sets.len() as u64 / COMPARED_IN_A_STEP)?;
             if sets.iter().any(|set| set.id == requirement.id) {
                 continue;
             }
@@ -547,6 +591,8 @@ impl Session<'_> {
             }
         }
         if always_allowed {
+            let looks = sets.len() as u64 * self[work].marks.len() as u64;
+            self.charge(looks / LOOKED_UP_IN_A_STEP)?;
             let marks = take(&mut self[work].marks);
             sets.retain(|set| {
                 marks
@@ -555,11 +601,30 @@ impl Session<'_> {
             });
             self[work].marks = marks;
         }
-        sets.into()
+        Ok(sets.into())
     }
 
     /// Removes requirements that `_`, `...` or a validator took off.
-    fn drop_opened(&mut self, work: WorkId, up: Option<WorkId>, sets: &mut Arc<[RequirementSet]>) {
+    fn drop_opened(
+        &mut self,
+        work: WorkId,
+        up: Option<WorkId>,
+        sets: &mut Arc<[RequirementSet]>,
+    ) -> Run<()> {
+        let marks = &self[work].marks;
+        let opens = has_flag(marks, Flags::HAS_TOP)
+            || has_flag(marks, Flags::OPEN_VALIDATOR)
+            || up.is_some_and(|up| has_flag(&self[up].marks, Flags::HAS_ELLIPSIS));
+        if !opens {
+            let asks = |set: &RequirementSet| marks.iter().any(|mark| mark.id != set.id);
+            if sets.iter().any(asks) {
+                // Whoever asks has the replacements of this moment.
+                self.all_replacements(work);
+            }
+            return Ok(());
+        }
+        let looks = sets.len() as u64 * marks.len() as u64;
+        self.charge(looks / LOOKED_UP_IN_A_STEP)?;
         let marks = take(&mut self[work].marks);
         let mut dropped = false;
         for at in 0..sets.len() {
@@ -578,6 +643,7 @@ impl Session<'_> {
             *sets = sets.iter().copied().filter(|set| set.id != 0).collect();
         }
         self[work].marks = marks;
+        Ok(())
     }
 
     /// What a node's own conjuncts do to one requirement.
@@ -672,6 +738,11 @@ fn find_set(sets: &[RequirementSet], id: u32) -> Option<RequirementSet> {
         return None;
     }
     sets.iter().copied().find(|set| set.id == id)
+}
+
+/// Whether a mark has one of these flags.
+fn has_flag(marks: &[ConjunctMark], flag: Flags) -> bool {
+    marks.iter().any(|mark| mark.flags.has(flag))
 }
 
 /// Walks from an id up its origins, and sideways by replacements. Origins have smaller numbers, so the replacements, sorted

@@ -13,6 +13,9 @@ use crate::program::ExprId;
 use crate::session::{Close, Conjunct, CycleKind, Elem, NO_ENV, Ref, Run, Session, Status};
 use crate::value::{Base, EnvId, FaultCode, NodeId, Value, WorkId};
 
+/// How many nodes or references of a chain are looked at in the time of a step.
+const WALKED_IN_A_STEP: u32 = 16;
+
 impl Close {
     /// Marks a conjunct as standing in something that may not come to be.
     pub(crate) fn set_optional(&mut self) {
@@ -37,7 +40,7 @@ impl Session<'_> {
         expr: ExprId,
         mut id: Close,
     ) -> Run<(Close, bool)> {
-        if self.is_ancestor(work, arc) {
+        if self.is_ancestor(work, arc)? {
             self[work].any_cyclic = true;
             self[work].ancestor_cycle = true;
             let skip = !self[work].has_non_cycle;
@@ -50,9 +53,14 @@ impl Session<'_> {
         let (goal, here) = (self.underlying(arc), self.underlying(node));
         let mut chain_step = false;
         let mut next = id.refs;
+        let mut walked = 0;
         while next != 0 {
             let step = self.refs[next as usize];
             next = step.next;
+            walked += 1;
+            if walked % WALKED_IN_A_STEP == 0 {
+                self.step()?;
+            }
             if self.underlying(step.target) == goal {
                 if self.underlying(step.node) == here {
                     return Ok((id, true));
@@ -181,19 +189,27 @@ impl Session<'_> {
     }
 
     /// Whether a node is being evaluated further out, or encloses this one.
-    pub(crate) fn is_ancestor(&self, work: WorkId, arc: NodeId) -> bool {
+    ///
+    /// A field may lie far deeper than evaluation nests: `X={let Y = X, a: Y.a, a: Y.b}` takes over
+    /// fields of ever deeper clauses one after the other, and not one inside the other. So the way up is
+    /// work that counts.
+    pub(crate) fn is_ancestor(&mut self, work: WorkId, arc: NodeId) -> Run<bool> {
         if self.in_depth_cycle(arc) {
-            return true;
+            return Ok(true);
         }
         let goal = self.underlying(arc);
         let mut next = self[self[work].node].parent;
-        while let Some(node) = next {
-            if self.underlying(node) == goal {
-                return true;
-            }
+        let mut levels = 0;
+        let mut found = false;
+        while !found && let Some(node) = next {
+            found = self.underlying(node) == goal;
             next = self[node].parent;
+            levels += 1;
         }
-        false
+        if levels >= WALKED_IN_A_STEP {
+            self.charge(u64::from(levels / WALKED_IN_A_STEP))?;
+        }
+        Ok(found)
     }
 
     pub(crate) fn in_depth_cycle(&self, node: NodeId) -> bool {

@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 use crate::disjunct::DefaultMode;
 use crate::kind::Kind;
 use crate::sched::{Cond, Kind as TaskKind, State};
-use crate::session::{CycleKind, Few, Opened, Session, Status, Work};
+use crate::session::{CycleKind, Few, Opened, Run, Session, Status, Work};
 use crate::value::{Base, NodeId, TaskId, WorkId};
 
 /// How many states are retired before they are looked through.
@@ -115,13 +115,13 @@ impl Session<'_> {
     }
 
     /// Makes retired states spare, if the stack holds none of them.
-    pub(crate) fn reclaim(&mut self) {
+    pub(crate) fn reclaim(&mut self) -> Run<()> {
         if self.spare.retired.len() < BATCH
             || self.spare.holds > 0
             || !self.task_stack.is_empty()
             || !self.overlays.is_empty()
         {
-            return;
+            return Ok(());
         }
         let mut retired = std::mem::take(&mut self.spare.retired);
         for work in retired.drain(..) {
@@ -131,12 +131,13 @@ impl Session<'_> {
             let has_let = |arc: &NodeId| self[*arc].label.is_let();
             if self[self[work].node].arcs().iter().any(has_let) {
                 // What is required of a let is what was required here.
-                self.remember_requirements(work);
+                self.remember_requirements(work)?;
             } else {
                 self.make_spare(work);
             }
         }
         self.spare.retired = retired;
+        Ok(())
     }
 
     /// Whether nobody will ask for a state any more.

@@ -355,7 +355,7 @@ impl Session<'_> {
             self[node].closed = true;
         }
         if check {
-            self.check_fields(work);
+            self.check_fields(work)?;
         }
         self.eval_depth -= 1;
         self[node].status = Status::Final;
@@ -389,7 +389,7 @@ impl Session<'_> {
         }
         self[node].status = self[target].status;
         self.finalize_sharing(work)?;
-        if self.is_ancestor(work, target) || self.waits_on_stack(target)? {
+        if self.is_ancestor(work, target)? || self.waits_on_stack(target)? {
             self.report_structural_cycle(work);
             return Ok(true);
         }
@@ -573,7 +573,7 @@ impl Session<'_> {
         let node = self[work].node;
         let check = check && !self[work].has_disjunction;
         // Of a long list or map the states are given back on the way.
-        let free = self[node].arcs().len() > MANY && self.allows_all(work);
+        let free = self[node].arcs().len() > MANY && self.allows_all(work)?;
         let whole = mode == Mode::Finalize && needs == Cond::ALL && self.overlays.is_empty();
         let mut at = 0;
         while at < self[node].arcs().len() {
@@ -586,7 +586,7 @@ impl Session<'_> {
             if free && self[arc].status == Status::Final {
                 self.retire(arc);
             }
-            self.reclaim();
+            self.reclaim()?;
             if self[arc].presence == Presence::Pending {
                 // It stays as it is, without content: a task that still runs may make it a field.
                 self.presence_frozen(arc)?;
