@@ -408,7 +408,9 @@ fn loose(
         opaque.push(shown);
         Datum::Opaque(opaque.len() as u64 - 1)
     };
-    if !call.is_settled(value) {
+    // What must be a list is asked for; whoever only moves elements does not ask.
+    let asks = !depth.defaults && !bottom;
+    if !asks && !call.is_settled(value) {
         return Ok(Some(keep(opaque)));
     }
     let Some(view) = call.view(value)? else {
