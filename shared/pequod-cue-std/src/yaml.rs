@@ -25,19 +25,15 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
             ))),
         }
     };
-    "UnmarshalStream" (Bytes) -> "_" = |a| {
-        let mut documents = stream(a.bytes(0)?)?;
-        if documents.is_empty() {
-            documents.push(Datum::Opaque(Datum::NULL_BY_DEFAULT));
-        }
-        Ok(Datum::List(documents))
-    };
+    "UnmarshalStream" (Bytes) -> "_" = |a| Ok(Datum::List(stream(a.bytes(0)?)?));
 ];
 
-/// The documents as data.
+/// The documents as data; a text without any is one that says nothing.
 pub(crate) fn stream(text: &[u8]) -> Result<Vec<Datum>> {
-    let nodes = documents(text)?;
-    nodes.iter().map(|node| datum(&node.value)).collect()
+    match &*documents(text)? {
+        [] => Ok(vec![Datum::Opaque(Datum::NULL_BY_DEFAULT)]),
+        nodes => nodes.iter().map(|node| datum(&node.value)).collect(),
+    }
 }
 
 fn documents(bytes: &[u8]) -> Result<Vec<Node>> {
