@@ -87,7 +87,12 @@ impl Session<'_> {
             {
                 return Some(Value::Fault(fault));
             }
-            if let Some(scalar) = self[work].scalar {
+            // Of an arm that ended in a cycle nothing else is left, as in the reference: its state is given back with
+            // the disjunction's.
+            let ended = self[node].disjunct && self[node].status == Status::Final;
+            if let Some(scalar) = self[work].scalar
+                && !ended
+            {
                 return Some(scalar.value);
             }
         }
