@@ -220,13 +220,10 @@ impl Call<'_, '_> {
     }
 
     /// The default of a value, or the value.
-    pub fn default_value(&self, value: Value) -> Value {
+    pub fn default_value(&mut self, value: Value) -> Value {
         match value {
             // What has no default stays what it is: a reference to a definition is closed, its target may not be.
-            Value::Node(node) => match self.session.with_default(node) {
-                default if default == self.session.deref(node) => value,
-                default => Value::Node(default),
-            },
+            Value::Node(node) => self.session.taken_default(node).map_or(value, Value::Node),
             other => other,
         }
     }

@@ -3,9 +3,10 @@
 use pequod_cue_num::Decimal;
 use pequod_cue_syntax::Pos;
 use pequod_diag::{Path, Step};
+use smallvec::SmallVec;
 
 use crate::kind::{Kind, Label, LabelKind, Presence};
-use crate::program::{Decl, Sym};
+use crate::program::{Decl, Expr, Sym};
 use crate::session::{Close, Conjunct, Elem, NO_ENV, Node, Session, Status};
 use crate::value::{Arg, Base, BytesId, ConjunctionId, FaultCode, NodeId, Num, NumId, Op, Value};
 
@@ -300,6 +301,59 @@ impl Session<'_> {
             }
         }
         Value::Node(list)
+    }
+
+    /// The default of a node that is one of several. It is a value of its own: what was written without the other arms.
+    pub(crate) fn taken_default(&mut self, node: NodeId) -> Option<NodeId> {
+        let choice = self.deref(node);
+        let default = self.with_default(choice);
+        if default == choice {
+            return None;
+        }
+        let mut conjuncts = SmallVec::new();
+        for c in &self[choice].conjuncts {
+            self.without_other_arms(c.elem, default, &mut |elem| {
+                conjuncts.push(Conjunct {
+                    env: c.env,
+                    elem,
+                    close: Close::default(),
+                });
+            });
+        }
+        let taken = Node {
+            work: None,
+            conjuncts,
+            ..self[default].clone()
+        };
+        Some(self.new_node(taken))
+    }
+
+    /// What a conjunct comes to if disjunctions are their one marked arm. Of several marked ones only the value is known
+    /// that came of them.
+    fn without_other_arms(&self, elem: Elem, value: NodeId, each: &mut impl FnMut(Elem)) {
+        let expr = match elem {
+            Elem::Expr(expr) => expr,
+            Elem::Decl(decl) => match self.program.decl(decl) {
+                Decl::Field { value, .. } | Decl::Let { value, .. } => *value,
+                _ => return each(elem),
+            },
+            Elem::Value(_) | Elem::Comp(_) => return each(elem),
+        };
+        match self.program.expr(expr) {
+            Expr::Disjunction { arms, .. } => {
+                let mut marked = arms.iter().filter(|(_, marked)| *marked);
+                match (marked.next(), marked.next()) {
+                    (None, _) => each(elem),
+                    (Some((arm, _)), None) => each(Elem::Expr(*arm)),
+                    (Some(_), Some(_)) => each(Elem::Value(Value::Node(value))),
+                }
+            }
+            Expr::And(a, b) => {
+                self.without_other_arms(Elem::Expr(*a), value, each);
+                self.without_other_arms(Elem::Expr(*b), value, each);
+            }
+            _ => each(elem),
+        }
     }
 
     /// A list that a call makes within another one, for which the same holds.
