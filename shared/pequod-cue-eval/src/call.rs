@@ -349,8 +349,13 @@ impl Session<'_> {
         Ok(Some(Value::Fault(fault)))
     }
 
-    /// An error if a value does not satisfy a validator.
-    pub(crate) fn run_validator(&mut self, validator: Value, value: Value) -> Run<Option<FaultId>> {
+    /// An error if a value does not satisfy a validator; the one that is known before, if there is one.
+    pub(crate) fn run_validator(
+        &mut self,
+        validator: Value,
+        value: Value,
+        known: Option<FaultId>,
+    ) -> Run<Option<FaultId>> {
         let Value::Validator(id) = validator else {
             return Ok(None);
         };
@@ -375,12 +380,19 @@ impl Session<'_> {
         values.extend(args);
         let saved = self.errs.take();
         let result = self.call_builtin(b, &values, call, true)?;
-        let raised = std::mem::replace(&mut self.errs, saved);
-        let cause = match (result, raised) {
-            (_, Some(fault)) | (Some(Value::Fault(fault)), None) => Some(fault),
-            (Some(Value::Bool(true)) | None, None) => return Ok(None),
-            (Some(_), None) => None,
+        // A value that the function cannot be called with is said to be one, whatever else is missing.
+        if let Some(raised) = std::mem::replace(&mut self.errs, saved) {
+            return Ok(Some(raised));
+        }
+        let cause = match result {
+            Some(Value::Fault(fault)) => Some(fault),
+            Some(Value::Bool(true)) | None => return Ok(None),
+            Some(_) => None,
         };
+        // What was wrong before is not found wrong once more by a function.
+        if known.is_some() {
+            return Ok(known);
+        }
         let code = cause.map_or(FaultCode::Eval, |cause| self[cause].code);
         let shown = self.show_validator(id);
         let found = self.content_arg(value);

@@ -459,6 +459,7 @@ impl Session<'_> {
         c: Conjunct,
         pos: Option<pequod_cue_syntax::Pos>,
         node: NodeId,
+        known: Option<FaultId>,
     ) -> Run<Option<FaultId>> {
         let Elem::Value(check) = c.elem else {
             return Ok(None);
@@ -471,7 +472,7 @@ impl Session<'_> {
         }
         let result = match check {
             Value::Bound(_) => self.validate_bound(Origin { value: check, pos }, Value::Node(node)),
-            Value::Validator(_) => self.run_validator(check, Value::Node(node)),
+            Value::Validator(_) => self.run_validator(check, Value::Node(node), known),
             _ => Ok(None),
         };
         self.restore(saved);

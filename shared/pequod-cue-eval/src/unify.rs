@@ -543,12 +543,7 @@ impl Session<'_> {
     fn run_checks_held(&mut self, work: WorkId, node: NodeId) -> Run<()> {
         let known = self.fault_of(node).or(self[work].faults);
         for (c, pos) in std::mem::take(&mut self[work].checks) {
-            if let Some(fault) = self.validate_check(c, pos, node)? {
-                // What was wrong before is not found wrong once more by a function.
-                let fault = match (c.elem, known) {
-                    (Elem::Value(Value::Validator(_)), Some(known)) => known,
-                    _ => fault,
-                };
+            if let Some(fault) = self.validate_check(c, pos, node, known)? {
                 self.add_fault(work, fault);
             }
         }
