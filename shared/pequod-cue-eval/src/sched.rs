@@ -621,6 +621,10 @@ impl Session<'_> {
         if shares_errs && ran.is_ok() {
             self.errs = errs;
         }
+        // What is at an end brings nothing forward on its way out.
+        if ran == Err(Stop::Poison) {
+            return ran;
+        }
         if self[work].to_complete {
             self[work].to_complete = false;
             match self.complete_tasks(work, Mode::Attempt) {
@@ -628,20 +632,14 @@ impl Session<'_> {
                 Err(Stop::Poison) => return Err(Stop::Poison),
             }
         }
-        match ran {
-            Ok(()) => Ok(()),
-            Err(Stop::Poison) => Err(Stop::Poison),
-            Err(Stop::Yield) => {
-                if self[id].state == State::Running {
-                    self[id].state = if self[id].fault.is_some() {
-                        State::Failed
-                    } else {
-                        State::Done
-                    };
-                }
-                Ok(())
-            }
+        if ran == Err(Stop::Yield) && self[id].state == State::Running {
+            self[id].state = if self[id].fault.is_some() {
+                State::Failed
+            } else {
+                State::Done
+            };
         }
+        Ok(())
     }
 
     fn end_task(&mut self, id: TaskId, work: WorkId) -> Run<()> {
