@@ -222,7 +222,10 @@ impl Session<'_> {
                 n.work
             }
         };
+        let untouched = |s: &Self, n: NodeId| s[n].status == crate::session::Status::Fresh;
         let (wx, wy) = match (work_of(self, x), work_of(self, y)) {
+            // Of what nobody has looked at yet not even the presence tells apart, as in the reference.
+            (None, None) if untouched(self, x) && untouched(self, y) => return Ok(true),
             (None, None) => return self.equal(Value::Node(x), Value::Node(y), Flags::STRUCTURAL),
             (Some(wx), Some(wy)) => (wx, wy),
             // One is done and the other is not; compare what states they have.
