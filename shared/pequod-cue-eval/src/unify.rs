@@ -422,15 +422,12 @@ impl Session<'_> {
             self.close = close;
             let arc = self.resolve(expr, Cond::FIELD_SET, Mode::Ignore);
             self.restore(saved);
-            match arc {
-                Ok(Some(arc)) => {
-                    let arc = self.deref_non_disjunct(arc);
-                    if self.in_depth_cycle(arc) {
-                        return Ok(true);
-                    }
+            // Where looking has to wait the task at hand does, as in the reference.
+            if let Some(arc) = arc? {
+                let arc = self.deref_non_disjunct(arc);
+                if self.in_depth_cycle(arc) {
+                    return Ok(true);
                 }
-                Ok(None) | Err(Stop::Yield) => {}
-                Err(Stop::Poison) => return Err(Stop::Poison),
             }
         }
         Ok(false)
