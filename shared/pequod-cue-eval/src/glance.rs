@@ -22,8 +22,9 @@ impl Session<'_> {
     /// Whether an arm contradicts what is known of a node.
     pub(crate) fn cannot_hold(&self, work: WorkId, arm: Elem, computed: &Computed) -> bool {
         let known = self[work].kind;
-        // An error that is about is for the arm that is tried first.
-        if known.is_bottom() || self.errs.is_some() {
+        // An error that is about is for the arm that is tried first. What is still to be computed is computed in each arm,
+        // and may see that this is on its way.
+        if known.is_bottom() || self.errs.is_some() || self.has_more_to_compute(work) {
             return false;
         }
         match self.content(arm) {
@@ -49,6 +50,11 @@ impl Session<'_> {
             },
             _ => false,
         }
+    }
+
+    fn has_more_to_compute(&self, work: WorkId) -> bool {
+        let mut tasks = self[work].tasks.iter().map(|task| &self[*task]);
+        tasks.any(|task| task.kind != TaskKind::Disjunctions && task.state < State::Done)
     }
 
     /// What a node's standing comes to if it is a scalar, nothing else is asked of it, and all its disjunctions are of
