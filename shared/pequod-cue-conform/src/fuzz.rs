@@ -17,8 +17,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -71,6 +71,8 @@ pub struct Kind {
 pub struct Findings {
     /// How many programs of each verdict.
     pub counts: BTreeMap<Verdict, u64>,
+    /// How many programs the reference answered otherwise when it had answered no other before.
+    pub recanted: u64,
     /// All that is not the same, by verdict and signature.
     pub kinds: BTreeMap<(Verdict, String), Kind>,
 }
@@ -107,6 +109,13 @@ impl<'a> Pair<'a> {
 
     fn judge(&mut self, text: &str) -> io::Result<Judgement> {
         self.judge_files(&[("in.cue", text)])
+    }
+
+    /// The same with a reference that has answered nothing yet. What its one error value for cycles says is changed by
+    /// some programs, for all that come after them.
+    fn judge_alone(&mut self, text: &str) -> io::Result<Judgement> {
+        self.theirs = official(self.oracle)?;
+        self.judge(text)
     }
 
     /// Compares the answers to a package of these files.
@@ -247,7 +256,14 @@ pub fn run(oracle: &Oracle, corpus: &Corpus, plan: Plan) -> io::Result<Findings>
                             return Ok(());
                         }
                         let text = program(plan.seed, case, corpus);
-                        let judgement = pair.judge(&text)?;
+                        let mut judgement = pair.judge(&text)?;
+                        if matches!(judgement.verdict, Verdict::OursValue | Verdict::OursError) {
+                            let alone = pair.judge_alone(&text)?;
+                            if alone.verdict != judgement.verdict {
+                                lock(&findings).recanted += 1;
+                            }
+                            judgement = alone;
+                        }
                         note(&findings, &mut pair, case, &text, &judgement)?;
                     }
                 })
@@ -264,6 +280,12 @@ pub fn run(oracle: &Oracle, corpus: &Corpus, plan: Plan) -> io::Result<Findings>
         .unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
+fn lock(findings: &Mutex<Findings>) -> MutexGuard<'_, Findings> {
+    findings
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 fn note(
     findings: &Mutex<Findings>,
     pair: &mut Pair<'_>,
@@ -271,14 +293,9 @@ fn note(
     text: &str,
     judgement: &Judgement,
 ) -> io::Result<()> {
-    let lock = || {
-        findings
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    };
     let key = (judgement.verdict, judgement.signature.clone());
     {
-        let mut findings = lock();
+        let mut findings = lock(findings);
         *findings.counts.entry(judgement.verdict).or_default() += 1;
         if judgement.verdict == Verdict::Same {
             return Ok(());
@@ -306,7 +323,7 @@ fn note(
     if worth {
         let program = pair.reduced(text, judgement)?;
         let detail = pair.judge(&program)?.detail;
-        if let Some(kind) = lock().kinds.get_mut(&key) {
+        if let Some(kind) = lock(findings).kinds.get_mut(&key) {
             kind.program = program;
             kind.detail = detail;
         }
@@ -323,9 +340,15 @@ impl Findings {
     /// The counts by verdict, in a sentence.
     pub fn sentence(&self) -> String {
         let counts = self.counts.iter().filter(|(_, count)| **count > 0);
-        let parts: Vec<String> = counts
+        let mut parts: Vec<String> = counts
             .map(|(verdict, count)| format!("{count} {}", verdict.name()))
             .collect();
+        if self.recanted > 0 {
+            parts.push(format!(
+                "{} answered otherwise by the reference when asked alone",
+                self.recanted
+            ));
+        }
         format!("{} programs: {}", self.total(), parts.join(", "))
     }
 
@@ -343,6 +366,13 @@ impl Findings {
                 verdict.name(),
                 share / 1000,
                 share % 1000
+            );
+        }
+        if self.recanted > 0 {
+            let _ = writeln!(
+                text,
+                "\nThe reference answered {} otherwise when asked alone.",
+                self.recanted
             );
         }
         text
