@@ -44,7 +44,7 @@ impl Call<'_, '_> {
     }
 
     fn joined(&mut self, schema: Value, data: Value) -> Run<Option<NodeId>> {
-        // What is wrong with the schema itself comes first; one that is being evaluated is within itself.
+        // What is wrong with the schema for good comes first; one that is being evaluated is within itself.
         if let Value::Node(node) = schema {
             let node = self.session.deref(node);
             let running = self.session[node]
@@ -54,7 +54,9 @@ impl Call<'_, '_> {
                 self.session.finalize(node)?;
             }
         }
-        if let Some(fault) = self.session.as_fault(schema) {
+        if let Some(fault) = self.session.as_fault(schema)
+            && !self.session.is_incomplete(fault)
+        {
             self.session.add_err(fault);
             return Ok(None);
         }
