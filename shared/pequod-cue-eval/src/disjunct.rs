@@ -114,11 +114,17 @@ impl Arm {
     }
 }
 
+/// The states of arms: mostly few.
+pub(crate) type Arms = SmallVec<[WorkId; 4]>;
+
+/// The tasks of copied states.
+type CopiedTasks = SmallVec<[TaskId; 8]>;
+
 /// Arms that are left, none like another.
 #[derive(Default)]
 struct Left {
-    arms: Vec<WorkId>,
-    fields: Vec<Option<FieldsPrint>>,
+    arms: Arms,
+    fields: SmallVec<[Option<FieldsPrint>; 4]>,
     /// Once they are many.
     seen: Option<Prints>,
 }
@@ -264,7 +270,7 @@ impl Session<'_> {
         }
         let computed = self.computed_scalars(work, &holes)?;
         let outer = self.outer_mode(node);
-        let mut cross = vec![work];
+        let mut cross = Arms::from_slice(&[work]);
         let last = holes.len() - 1;
         for (at, hole) in holes.iter_mut().enumerate() {
             let mode = match outer {
@@ -314,7 +320,7 @@ impl Session<'_> {
             }
             return Ok(None);
         }
-        self[work].disjuncts.extend(cross);
+        self[work].disjuncts.extend_from_slice(cross);
         let mut defaults = 0;
         for arm in cross {
             if self[*arm].default_mode == DefaultMode::Is {
@@ -386,7 +392,7 @@ impl Session<'_> {
         hole: &mut Hole,
         mode: Mode,
         care: Care<'_>,
-    ) -> Run<Vec<WorkId>> {
+    ) -> Run<Arms> {
         let now = self.eval_depth;
         let depth = std::mem::replace(&mut self[work].eval_depth, now);
         let result = self.cross_product_marked(work, cross, hole, mode, care);
@@ -401,9 +407,9 @@ impl Session<'_> {
         hole: &mut Hole,
         mode: Mode,
         care: Care<'_>,
-    ) -> Run<Vec<WorkId>> {
+    ) -> Run<Arms> {
         let orig = self[work].node;
-        let mut arms = Vec::new();
+        let mut arms = Arms::new();
         let (mut drops_left, mut drops_right) = (true, true);
         for p in cross.iter().copied() {
             let node = self[p].node;
@@ -456,7 +462,7 @@ impl Session<'_> {
             }
             // A disjunction in an arm. That its marks count where the outer has none deviates from
             // the specification, as the reference does.
-            for x in self[r].disjuncts.clone() {
+            for x in Arms::from_slice(&self[r].disjuncts) {
                 let inner = orig.and(self[x].default_mode);
                 self[x].default_mode = own.and_unless(inner, drops_left, false);
                 decided |= self[x].default_mode != DefaultMode::Maybe;
@@ -572,7 +578,7 @@ impl Session<'_> {
             return;
         }
         let node = self[work].node;
-        let arms = self[work].disjuncts.clone();
+        let arms = Arms::from_slice(&self[work].disjuncts);
         let mut failed = 0;
         for arm in &arms {
             let arm_node = self[*arm].node;
@@ -758,7 +764,7 @@ impl Session<'_> {
     fn clone_tree(&mut self, p: WorkId) -> Run<(WorkId, Arc<Copies>)> {
         let node = self[p].node;
         let mut copies = Copies::default();
-        let mut tasks = Vec::new();
+        let mut tasks = CopiedTasks::new();
         let copy = self.clone_node(node, &mut copies, &mut tasks)?;
         if let Some(before) = &self[p].copies
             && before.len() > REMEMBERED
@@ -798,7 +804,7 @@ impl Session<'_> {
         &mut self,
         x: NodeId,
         copies: &mut Copies,
-        tasks: &mut Vec<TaskId>,
+        tasks: &mut CopiedTasks,
     ) -> Run<NodeId> {
         if let Some(copy) = copies.get(x) {
             return Ok(copy);
@@ -845,7 +851,7 @@ impl Session<'_> {
         Ok(v)
     }
 
-    fn clone_work(&mut self, n: WorkId, node: NodeId, tasks: &mut Vec<TaskId>) -> WorkId {
+    fn clone_work(&mut self, n: WorkId, node: NodeId, tasks: &mut CopiedTasks) -> WorkId {
         let d = self.new_work(node);
         self[n].blocking.clear();
         let Ok([original, copy]) = self.works.get_disjoint_mut([n.at(), d.at()]) else {

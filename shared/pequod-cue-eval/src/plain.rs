@@ -12,7 +12,7 @@ use pequod_cue_syntax::Pos;
 use smallvec::SmallVec;
 
 use crate::conjunct::Content;
-use crate::disjunct::{Arm, DefaultMode, Hole};
+use crate::disjunct::{Arm, Arms, DefaultMode, Hole};
 use crate::glance::is_scalar;
 use crate::kind::Kind;
 use crate::sched::{Cond, Mode};
@@ -46,11 +46,7 @@ type Plains = SmallVec<[Plain; 4]>;
 impl Session<'_> {
     /// The arms that are left of all disjunctions of a node, if they are scalars and types and nothing else is asked of it.
     /// None if that is not so, or nothing is left.
-    pub(crate) fn plain_product(
-        &mut self,
-        work: WorkId,
-        holes: &[Hole],
-    ) -> Run<Option<Vec<WorkId>>> {
+    pub(crate) fn plain_product(&mut self, work: WorkId, holes: &[Hole]) -> Run<Option<Arms>> {
         let node = self[work].node;
         let w = &self[work];
         let unknown = w.scalar.is_none()

@@ -296,6 +296,16 @@ pub struct Few {
 impl Few {
     const MANY: usize = 16;
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.few.is_empty() && self.many.is_none()
+    }
+
+    /// Adds all of a set to one that has none yet.
+    pub(crate) fn add_all(&mut self, others: &Self) {
+        self.few.extend_from_slice(&others.few);
+        self.many.clone_from(&others.many);
+    }
+
     /// Adds a node. Says whether it is new.
     pub(crate) fn insert(&mut self, node: NodeId) -> bool {
         if let Some(many) = &mut self.many {
@@ -343,11 +353,11 @@ pub struct Work {
     /// How many tasks still contribute to each condition.
     pub counters: [i32; 10],
     /// Own tasks.
-    pub tasks: Vec<TaskId>,
+    pub tasks: SmallVec<[TaskId; 4]>,
     /// Tasks of ancestors that may add to this node.
     pub parent_tasks: Vec<TaskId>,
     /// Tasks that wait for this node.
-    pub blocking: Vec<TaskId>,
+    pub blocking: SmallVec<[TaskId; 4]>,
     /// Nodes without a place that still need to be finished.
     pub deferred: Vec<NodeId>,
 
@@ -411,7 +421,7 @@ pub struct Work {
     /// What stood in the node before.
     pub before_share: Base,
     /// The closings of the shared references.
-    pub shared_ids: Vec<Close>,
+    pub shared_ids: SmallVec<[Close; 1]>,
     /// They were counted.
     pub share_counted: bool,
     /// Nodes whose conjuncts were taken already.
@@ -445,9 +455,9 @@ pub struct Work {
     /// To be multiplied.
     pub holes: Vec<Hole>,
     /// What came of it, if more than one arm is left.
-    pub disjuncts: Vec<WorkId>,
+    pub disjuncts: SmallVec<[WorkId; 4]>,
     /// Every arm that was tried, to be given back.
-    pub tried: Vec<NodeId>,
+    pub tried: SmallVec<[NodeId; 4]>,
     /// What the arms died of.
     pub disjunct_faults: Vec<FaultId>,
     /// These that the author worded.
@@ -580,8 +590,9 @@ impl<'s> Session<'s> {
             stop,
             poison: None,
             nodes: Vec::with_capacity(room),
-            works: Vec::with_capacity(room / 8),
-            tasks: Vec::with_capacity(room / 8),
+            // Large, so that moving them for want of room costs more than the room.
+            works: Vec::with_capacity((room / 2).max(64)),
+            tasks: Vec::with_capacity(room / 4),
             spare: Spare::default(),
             envs: Vec::with_capacity(room / 2),
             refs: Vec::with_capacity(room / 4),
@@ -853,9 +864,9 @@ impl Work {
             provided: Cond::NONE,
             frozen: Cond::NONE,
             counters: [0; 10],
-            tasks: Vec::new(),
+            tasks: SmallVec::new(),
             parent_tasks: Vec::new(),
-            blocking: Vec::new(),
+            blocking: SmallVec::new(),
             deferred: Vec::new(),
             kind: Kind::TOP,
             kind_origin: None,
@@ -884,7 +895,7 @@ impl Work {
             shared: None,
             share_cycle: CycleKind::None,
             before_share: Base::None,
-            shared_ids: Vec::new(),
+            shared_ids: SmallVec::new(),
             share_counted: false,
             taken: Few::default(),
             notify: Vec::new(),
@@ -899,8 +910,8 @@ impl Work {
             attempt: 0,
             drop_parent_sets: false,
             holes: Vec::new(),
-            disjuncts: Vec::new(),
-            tried: Vec::new(),
+            disjuncts: SmallVec::new(),
+            tried: SmallVec::new(),
             disjunct_faults: Vec::new(),
             user_faults: Vec::new(),
             has_disjunction: false,

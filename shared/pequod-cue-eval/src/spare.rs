@@ -12,7 +12,7 @@
 //! Kept for good are states that are still asked: those with errors, those of what has no value of
 //! its own, and those of structs with lets, which may be evaluated later, in their place.
 
-use smallvec::SmallVec;
+use smallvec::{Array, SmallVec};
 
 use crate::disjunct::DefaultMode;
 use crate::kind::Kind;
@@ -51,11 +51,14 @@ impl Session<'_> {
             return;
         };
         self.spare.retired.push(work);
-        let mut next = self[work].tried.clone();
+        if self[work].tried.is_empty() {
+            return;
+        }
+        let mut next: SmallVec<[NodeId; 4]> = SmallVec::from_slice(&self[work].tried);
         while let Some(node) = next.pop() {
             if let Some(work) = self[node].work {
                 self.spare.retired.push(work);
-                next.extend(&self[work].tried);
+                next.extend_from_slice(&self[work].tried);
                 next.extend(self.own_arcs(node));
             }
         }
@@ -289,9 +292,9 @@ impl Work {
         *provided = Cond::NONE;
         *frozen = Cond::NONE;
         *counters = [0; 10];
-        empty(tasks);
+        empty_short(tasks);
         *parent_tasks = Vec::new();
-        *blocking = Vec::new();
+        empty_short(blocking);
         *deferred = Vec::new();
         *kind = Kind::TOP;
         *kind_origin = None;
@@ -320,7 +323,7 @@ impl Work {
         *shared = None;
         *share_cycle = CycleKind::None;
         *before_share = Base::None;
-        empty(shared_ids);
+        empty_short(shared_ids);
         *share_counted = false;
         *taken = Few::default();
         *notify = Vec::new();
@@ -335,8 +338,8 @@ impl Work {
         *attempt = 0;
         *drop_parent_sets = false;
         empty(holes);
-        empty(disjuncts);
-        empty(tried);
+        empty_short(disjuncts);
+        empty_short(tried);
         *disjunct_faults = Vec::new();
         *user_faults = Vec::new();
         *has_disjunction = false;
@@ -435,9 +438,13 @@ impl Work {
         copy.shared = *shared;
         copy.share_cycle = *share_cycle;
         copy.before_share = *before_share;
-        copy.shared_ids.clone_from(shared_ids);
+        if !shared_ids.is_empty() {
+            copy.shared_ids.extend_from_slice(shared_ids);
+        }
         copy.share_counted = *share_counted;
-        copy.taken.clone_from(taken);
+        if !taken.is_empty() {
+            copy.taken.add_all(taken);
+        }
         copy.to_complete = *to_complete;
         copy.completing = *completing;
         copy.requirements.clone_from(requirements);
@@ -464,5 +471,14 @@ fn empty<T>(used: &mut Vec<T>) {
         used.clear();
     } else {
         *used = Vec::new();
+    }
+}
+
+/// The same of a list that is mostly short.
+fn empty_short<A: Array>(used: &mut SmallVec<A>) {
+    if used.capacity() > BATCH {
+        *used = SmallVec::new();
+    } else if !used.is_empty() {
+        used.clear();
     }
 }
