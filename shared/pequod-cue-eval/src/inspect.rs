@@ -1,5 +1,7 @@
 //! Looking at values: kinds, concreteness, defaults, places.
 
+use std::borrow::Cow;
+
 use pequod_cue_num::Decimal;
 use pequod_cue_syntax::Pos;
 use pequod_diag::{Path, Step};
@@ -264,19 +266,22 @@ impl Session<'_> {
 
     /// A label as text.
     pub(crate) fn label_text(&self, label: Label) -> String {
+        self.label_name(label).into_owned()
+    }
+
+    /// The same, not copied where it lies somewhere.
+    pub(crate) fn label_name(&self, label: Label) -> Cow<'_, str> {
         match label.kind() {
-            LabelKind::Index => label.index().to_string(),
-            LabelKind::Let => self.program.lets[label.index() as usize].to_string(),
-            LabelKind::None if label == Label::BLANK => "_".to_owned(),
-            LabelKind::None => String::new(),
+            LabelKind::Index => label.index().to_string().into(),
+            LabelKind::Let => (*self.program.lets[label.index() as usize]).into(),
+            LabelKind::None if label == Label::BLANK => "_".into(),
+            LabelKind::None => "".into(),
             LabelKind::Hidden | LabelKind::HiddenDefinition => {
                 let text = self.text(Sym(label.index()));
-                text.split(crate::program::SCOPE)
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned()
+                let mut parts = text.split(crate::program::SCOPE);
+                parts.next().unwrap_or_default().into()
             }
-            _ => self.text(Sym(label.index())).to_string(),
+            _ => (**self.text(Sym(label.index()))).into(),
         }
     }
 

@@ -11,7 +11,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::rc::Rc;
 
 use pequod_cue_syntax::Pos;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use crate::kind::Label;
@@ -65,7 +65,7 @@ impl Places {
         self.of_all.insert(key, (self.said, pos));
     }
 
-    fn settle(mut self, by_key: &FxHashMap<Key, Vec<usize>>, metas: &mut [Meta]) {
+    fn settle(mut self, by_key: &FxHashMap<Key, Few>, metas: &mut [Meta]) {
         for (key, (said, pos)) in &self.of_all {
             for at in by_key.get(key).into_iter().flatten() {
                 if self.of_each[*at].0 < *said {
@@ -79,20 +79,31 @@ impl Places {
     }
 }
 
-#[derive(Default)]
+/// Places in a list: mostly one or two.
+type Few = SmallVec<[usize; 2]>;
+
 struct Graph {
     /// Each label, with the struct that placed it.
     nodes: Vec<(Label, Option<usize>)>,
     index: FxHashMap<Label, usize>,
     edges: FxHashSet<(usize, usize)>,
-    outgoing: Vec<Vec<usize>>,
+    outgoing: Vec<Few>,
 }
 
 impl Graph {
+    fn with_room(labels: usize) -> Self {
+        Self {
+            nodes: Vec::with_capacity(labels),
+            index: FxHashMap::with_capacity_and_hasher(labels, FxBuildHasher),
+            edges: FxHashSet::with_capacity_and_hasher(labels, FxBuildHasher),
+            outgoing: Vec::with_capacity(labels),
+        }
+    }
+
     fn node(&mut self, label: Label) -> usize {
         *self.index.entry(label).or_insert_with(|| {
             self.nodes.push((label, None));
-            self.outgoing.push(Vec::new());
+            self.outgoing.push(Few::new());
             self.nodes.len() - 1
         })
     }
@@ -172,7 +183,7 @@ impl Session<'_> {
         if let Some(labels) = self.order_of_one_literal(node) {
             return labels;
         }
-        let mut graph = Graph::default();
+        let mut graph = Graph::with_room(self[node].arcs().len());
         let mut dynamic: FxHashMap<DeclId, VecDeque<Label>> = FxHashMap::default();
         for arc in self[node].arcs() {
             for c in &self[*arc].conjuncts {
@@ -306,7 +317,9 @@ impl Session<'_> {
 
     fn analyse(&self, node: NodeId, graph: &mut Graph) -> Vec<Meta> {
         let mut metas = Vec::new();
-        let mut by_key: FxHashMap<Key, Vec<usize>> = FxHashMap::default();
+        let room = self[node].arcs().len();
+        let mut by_key: FxHashMap<Key, Few> =
+            FxHashMap::with_capacity_and_hasher(room, FxBuildHasher);
         let mut to_inspect = Vec::new();
         for shape in self[node].shapes() {
             let at = metas.len();
@@ -412,10 +425,10 @@ impl Session<'_> {
             }
             let node = graph.node(label);
             graph.nodes[node].1 = Some(at);
-            for before in previous.iter() {
-                graph.edge(*before, label);
+            for before in previous.drain(..) {
+                graph.edge(before, label);
             }
-            *previous = vec![label];
+            previous.push(label);
         };
         match meta.shape.source {
             ShapeSource::Data(data) => {
@@ -451,10 +464,12 @@ impl Session<'_> {
             }
         }
         let mut waiting = vec![0u32; components.len()];
-        let mut next: Vec<FxHashSet<usize>> = vec![FxHashSet::default(); components.len()];
+        // Where several edges lead from one component to another, it is waited for each of them.
+        let mut next = vec![Few::new(); components.len()];
         for (from, outgoing) in graph.outgoing.iter().enumerate() {
             for to in outgoing {
-                if of[from] != of[*to] && next[of[from]].insert(of[*to]) {
+                if of[from] != of[*to] {
+                    next[of[from]].push(of[*to]);
                     waiting[of[*to]] += 1;
                 }
             }
@@ -464,10 +479,10 @@ impl Session<'_> {
             (
                 !label.is_index(),
                 label.is_index().then(|| label.index()),
-                self.label_text(label),
+                self.label_name(label),
             )
         };
-        let sorted: Vec<Vec<usize>> = components
+        let sorted: Vec<Few> = components
             .into_iter()
             .map(|mut nodes| {
                 nodes.sort_by_key(|node| name(*node));
@@ -546,18 +561,18 @@ fn batches(
 }
 
 /// Strongly connected components (Tarjan's algorithm, with an explicit stack).
-fn components(outgoing: &[Vec<usize>]) -> Vec<Vec<usize>> {
+fn components(outgoing: &[Few]) -> Vec<Few> {
     const UNSEEN: usize = usize::MAX;
     let count = outgoing.len();
     let (mut index, mut low) = (vec![UNSEEN; count], vec![0; count]);
     let mut on_stack = vec![false; count];
-    let (mut stack, mut found) = (Vec::new(), Vec::new());
+    let (mut stack, mut calls, mut found) = (Vec::new(), Vec::new(), Vec::new());
     let mut counter = 0;
     for start in 0..count {
         if index[start] != UNSEEN {
             continue;
         }
-        let mut calls = vec![(start, 0)];
+        calls.push((start, 0));
         while let Some((node, edge)) = calls.pop() {
             if edge == 0 {
                 index[node] = counter;
@@ -579,7 +594,7 @@ fn components(outgoing: &[Vec<usize>]) -> Vec<Vec<usize>> {
                     }
                 }
                 None if low[node] == index[node] => {
-                    let mut component = Vec::new();
+                    let mut component = Few::new();
                     while let Some(member) = stack.pop() {
                         on_stack[member] = false;
                         component.push(member);
