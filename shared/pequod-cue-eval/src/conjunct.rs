@@ -231,6 +231,14 @@ impl Session<'_> {
         self.schedule_node_conjuncts(work, c, x, id, None)
     }
 
+    /// A literal has a field: that is said once, however many it has.
+    fn is_struct_for_sure(&mut self, work: WorkId, known: &mut bool, origin: Origin, id: Close) {
+        if !std::mem::replace(known, true) {
+            self[work].is_struct = true;
+            self.restrict_kind(work, Kind::STRUCT, origin, id);
+        }
+    }
+
     /// Takes a struct literal apart: fixed fields at once, everything else as tasks.
     fn schedule_struct(
         &mut self,
@@ -263,6 +271,7 @@ impl Session<'_> {
         if literal.embeds {
             id = self.split_struct(work, literal, expr, id);
         }
+        let mut known = false;
         for decl_id in &literal.decls {
             let elem = Elem::Decl(*decl_id);
             let mut sub = id;
@@ -272,8 +281,7 @@ impl Session<'_> {
                     label, presence, ..
                 } => {
                     if label.is_string() && *presence == Presence::Member {
-                        self[work].is_struct = true;
-                        self.restrict_kind(work, Kind::STRUCT, origin, id);
+                        self.is_struct_for_sure(work, &mut known, origin, id);
                     }
                     if *presence == Presence::Optional {
                         sub.set_optional();
@@ -306,8 +314,7 @@ impl Session<'_> {
                 Decl::Ellipsis => {}
                 Decl::Dynamic { presence, .. } => {
                     if *presence == Presence::Member {
-                        self[work].is_struct = true;
-                        self.restrict_kind(work, Kind::STRUCT, origin, id);
+                        self.is_struct_for_sure(work, &mut known, origin, id);
                     }
                     self.schedule(TaskKind::Dynamic, work, Some(child), elem, sub)?;
                 }
