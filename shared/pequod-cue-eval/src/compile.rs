@@ -63,6 +63,16 @@ pub fn compile(texts: &[Text], library: &'static dyn Library) -> Result<Program,
     compile_units(&[unit], &[], sources, library)
 }
 
+/// How many declarations bind a name: those of data do not.
+fn named(decls: &[ast::Decl]) -> usize {
+    let binds = |decl: &&ast::Decl| match decl {
+        ast::Decl::Field(field) => matches!(field.label.kind, ast::LabelKind::Ident(_)),
+        ast::Decl::Let(_) => true,
+        _ => false,
+    };
+    decls.iter().filter(binds).count()
+}
+
 struct Import {
     name: String,
     path: String,
@@ -144,6 +154,7 @@ impl Compiler {
             }
         }
         for file in files {
+            self.package.names.reserve(named(&file.decls));
             for decl in &file.decls {
                 if let ast::Decl::Field(field) = decl
                     && let ast::LabelKind::Ident(ident) = &field.label.kind

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pequod_cue_num::Decimal;
 use pequod_cue_syntax::{Experiments, Source, Span};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use crate::builtin::Builtin;
 use crate::kind::{Kind, Label, LabelKind, Presence};
@@ -304,6 +304,14 @@ pub struct Names {
 }
 
 impl Names {
+    /// None yet, with room for some.
+    pub(crate) fn with_room(room: usize) -> Self {
+        Self {
+            texts: Vec::with_capacity(room),
+            index: FxHashMap::with_capacity_and_hasher(room, FxBuildHasher),
+        }
+    }
+
     pub(crate) fn find(&self, text: &str) -> Option<Sym> {
         self.index.get(text).copied().map(Sym)
     }

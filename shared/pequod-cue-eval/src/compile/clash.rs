@@ -135,6 +135,9 @@ impl Pass {
     /// Enters the names that declarations bind in the struct they stand in.
     fn declare(&mut self, decls: &[Decl]) {
         self.pattern_aliases(decls);
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.names.reserve(super::named(decls));
+        }
         for decl in decls {
             match decl {
                 Decl::Let(clause) => self.alias(&clause.ident),

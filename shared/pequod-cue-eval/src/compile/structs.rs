@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pequod_cue_syntax::{Span, ast};
 
-use super::{Compiler, REFERENCE};
+use super::{Compiler, REFERENCE, named};
 use crate::kind::{Label, LabelKind, Presence};
 use crate::program::{Clause, Comp, CompId, Decl, DeclId, Expr, ExprId, StructId, StructLit};
 use crate::scope::Binding;
@@ -18,6 +18,11 @@ impl Compiler {
         up: u32,
     ) -> StructId {
         self.push(up);
+        if let Some(scope) = self.scopes.last_mut()
+            && !is_file
+        {
+            scope.names.reserve(named(decls));
+        }
         // Fields first, so that a let of the same name is noticed.
         for decl in decls {
             if let ast::Decl::Field(field) = decl

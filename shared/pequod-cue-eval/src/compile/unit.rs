@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Compiler, Import, Lets, REFERENCE};
 use crate::builtin::Library;
-use crate::program::Program;
+use crate::program::{Names, Program};
 use crate::scope::Scope;
 
 /// A package, parsed. Every file has its place among the sources as its number.
@@ -32,6 +32,13 @@ pub struct Question {
     pub expr: ast::Expr,
 }
 
+/// About how many bytes of source are an expression, and a declaration; room for them is made at once.
+const BYTES_OF_AN_EXPR: usize = 16;
+const BYTES_OF_A_DECL: usize = 32;
+const BYTES_OF_A_NAME: usize = 64;
+/// Data has few names for its size.
+const MANY_NAMES: usize = 1024;
+
 /// Compiles packages that import each other. The first is the one that is evaluated.
 pub fn compile_units(
     units: &[Unit],
@@ -39,8 +46,13 @@ pub fn compile_units(
     sources: Vec<Arc<Source>>,
     library: &'static dyn Library,
 ) -> Result<Program, Diagnostics> {
+    let bytes: usize = sources.iter().map(|source| source.text().len()).sum();
     let mut program = Program {
         experiments: vec![Experiments::default(); sources.len()],
+        exprs: Vec::with_capacity(bytes / BYTES_OF_AN_EXPR),
+        spans: Vec::with_capacity(bytes / BYTES_OF_AN_EXPR),
+        decls: Vec::with_capacity(bytes / BYTES_OF_A_DECL),
+        names: Names::with_room((bytes / BYTES_OF_A_NAME).min(MANY_NAMES)),
         files: sources,
         ..Program::default()
     };
