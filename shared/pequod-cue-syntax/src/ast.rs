@@ -650,8 +650,9 @@ impl Binary {
     /// The operands of the longest chain of this operator that ends here, from left to right:
     /// `a`, `b`, `c` for `a | b | c`.
     pub fn chain(&self) -> Vec<&Expr> {
-        let mut operands = vec![&self.rhs];
+        let mut operands = Vec::with_capacity(4);
         let mut left = &self.lhs;
+        operands.push(&self.rhs);
         while let Expr::Binary(inner) = left
             && inner.op == self.op
         {

@@ -14,7 +14,7 @@ mod expr;
 use std::sync::Arc;
 
 use pequod_diag::Diagnostics;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::ast::{Attribute, Comment, Expr, File, Ident, Import, Name, Package, Quotes};
 use crate::chars::is_graphic;
@@ -109,6 +109,10 @@ fn parse<T>(
     }
 }
 
+/// About how many bytes of source have a name of their own; data has few for its size.
+const BYTES_OF_A_NAME: usize = 64;
+const MANY_NAMES: usize = 1024;
+
 struct Parser<'a> {
     source: &'a Source,
     scanner: Scanner<'a>,
@@ -138,6 +142,7 @@ impl<'a> Parser<'a> {
             quotes: Quotes::default(),
             doc: None,
         };
+        let names = (source.text().len() / BYTES_OF_A_NAME).min(MANY_NAMES);
         Self {
             source,
             scanner: Scanner::new(source),
@@ -146,7 +151,7 @@ impl<'a> Parser<'a> {
             last_end: 0,
             depth: 0,
             experiments: Experiments::default(),
-            names: FxHashMap::default(),
+            names: FxHashMap::with_capacity_and_hasher(names, FxBuildHasher),
             errors: Vec::new(),
             stack: Stack::default(),
         }

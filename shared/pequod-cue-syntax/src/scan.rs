@@ -42,6 +42,8 @@ pub(crate) struct Scanner<'a> {
 }
 
 const BOM: char = '\u{feff}';
+/// Its first byte in UTF-8, and that of some other characters.
+const BOM_BEGIN: u8 = 0xef;
 
 fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
@@ -101,6 +103,13 @@ impl<'a> Scanner<'a> {
         }
         self.at += c.len_utf8();
         Ok(Some(c))
+    }
+
+    /// Goes to the next of some bytes, or to the end. They must be first bytes of characters.
+    fn skip_to(&mut self, wanted: impl Fn(u8) -> bool) {
+        let rest = &self.text.as_bytes()[self.at..];
+        let found = rest.iter().position(|&byte| wanted(byte));
+        self.at += found.unwrap_or(rest.len());
     }
 
     fn eat(&mut self, byte: u8) -> bool {
@@ -190,7 +199,11 @@ impl<'a> Scanner<'a> {
 
     fn comment(&mut self) -> Scanned<()> {
         let start = self.at;
-        while self.peek_byte(0).is_some_and(|byte| byte != b'\n') {
+        loop {
+            self.skip_to(|byte| matches!(byte, b'\n' | b'\0' | BOM_BEGIN));
+            if matches!(self.peek_byte(0), None | Some(b'\n')) {
+                break;
+            }
             self.bump()?;
         }
         self.pending.push((offset(start), offset(self.at)));

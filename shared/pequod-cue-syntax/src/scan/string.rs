@@ -4,7 +4,7 @@
 //! lines, and then the closing quotes must be the first on their line; the white space before
 //! them must begin every other line. What the text between means is [`crate::literal`]'s part.
 
-use super::{Scanned, Scanner, offset, token};
+use super::{BOM_BEGIN, Scanned, Scanner, offset, token};
 use crate::ast::Quotes;
 use crate::token::{Kind, Token};
 
@@ -115,7 +115,8 @@ impl Scanner<'_> {
         let mut may_close = at_line_start;
         let mut line_start = self.at;
         loop {
-            if !open.quotes.multiline {
+            // At the beginning of a line the white space counts, too.
+            if !open.quotes.multiline || !may_close {
                 self.skip_plain(open.quote);
             }
             let here = self.at;
@@ -150,11 +151,9 @@ impl Scanner<'_> {
 
     /// Goes to the next character within a line that is more than itself: a quote, a backslash, what must not occur.
     fn skip_plain(&mut self, quote: u8) {
-        const BOM_BEGIN: u8 = 0xef;
-        let rest = &self.text.as_bytes()[self.at..];
-        let special =
-            |&byte: &u8| byte == quote || matches!(byte, b'\\' | b'\n' | b'\r' | b'\0' | BOM_BEGIN);
-        self.at += rest.iter().position(special).unwrap_or(rest.len());
+        self.skip_to(|byte| {
+            byte == quote || matches!(byte, b'\\' | b'\n' | b'\r' | b'\0' | BOM_BEGIN)
+        });
     }
 
     /// Takes the rest of the closing quotes, if they stand here behind `first`.
