@@ -90,16 +90,26 @@ impl Session<'_> {
             {
                 return Some(Value::Fault(fault));
             }
-            // Of an arm that ended in a cycle nothing else is left, as in the reference: its state is given back with
-            // the disjunction's.
-            let ended = self[node].disjunct && self[node].status == Status::Final;
             if let Some(scalar) = self[work].scalar
-                && !ended
+                && !self.ended_in_cycle(node)
             {
                 return Some(scalar.value);
             }
         }
         self.node_value(node)
+    }
+
+    /// Whether a node that is in a cycle is an operand, or one of several arms of an operand, that is done: nothing is left
+    /// of it but the cycle, since the reference gives back the states of operands and of their arms.
+    fn ended_in_cycle(&self, node: NodeId) -> bool {
+        let arm_of = self[node].underlying.filter(|_| self[node].disjunct);
+        let operand = arm_of.unwrap_or(node);
+        let several =
+            arm_of.is_none() || matches!(self[operand].base, Base::Value(Value::Disjunction(_)));
+        several
+            && self[operand].label == Label::NONE
+            && self[operand].status == Status::Final
+            && !self.unifying.contains(&operand)
     }
 
     /// Whether a value is data (or a struct or list).
