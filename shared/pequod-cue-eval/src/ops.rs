@@ -422,6 +422,13 @@ impl Session<'_> {
         };
         let b = self.bound(id);
         self.finish_beside(b.value)?;
+        // A scalar with definitions, too, is held against a bound as a whole: none may be required and missing.
+        if let Value::Node(node) = value
+            && !self[self.deref(node)].arcs().is_empty()
+            && let Some(fault) = self.not_data(value, "left", b.op)?
+        {
+            return Ok(Some(fault));
+        }
         Ok(match self.binary(b.op, value, b.value)? {
             Value::Bool(true) => None,
             Value::Fault(fault) => Some(fault),
