@@ -168,10 +168,11 @@ fn marshal(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
     if let Some(asked) = setting("expandReferences") {
         expand = matches!(known!(call.view(asked)), View::Bool(true));
     }
-    if let Some(asked) = setting("version") {
-        // There is one only; any other contradicts the configuration's definition.
-        known!(call.view(asked));
-    }
+    let Some(asked) = setting("version") else {
+        return Ok(call.incomplete("field not found: version"));
+    };
+    // There is one only; any other contradicts the configuration's definition.
+    known!(call.view(asked));
     let schema = call.arg(1);
     let Some(Admitted::Struct(said)) = call.admitted(schema)? else {
         return call.unsupported(UNKNOWN);
