@@ -129,6 +129,7 @@ impl Session<'_> {
             return Ok(None);
         }
         if b.validates(values.len()) {
+            self.doubt_validator();
             let args = values.into_iter().collect();
             return Ok(Some(self.add_validator(Validator {
                 builtin,

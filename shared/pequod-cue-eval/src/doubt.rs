@@ -28,6 +28,10 @@ pub(crate) enum Doubt {
     NoType,
     /// A comprehension needs the struct it adds to.
     OwnStruct,
+    /// A validator stands in a schema that a part of itself is held against.
+    OwnSchema,
+    /// A comprehension goes over a struct that is in error and lacks a required field.
+    BrokenSource,
     /// `__no_sharing` before a list that is gone through.
     NoSharing,
     /// The text of what may be a negative zero.
@@ -48,6 +52,14 @@ impl Doubt {
             Self::OwnStruct => (
                 "a comprehension that asks for the struct it adds fields to",
                 "ask for a field of that struct, or give what the condition is about a field of its own",
+            ),
+            Self::OwnSchema => (
+                "a validator in a struct, another part of which is held against the whole of it",
+                "hold that part against a schema of its own",
+            ),
+            Self::BrokenSource => (
+                "a comprehension over a struct that is in error and lacks a required field",
+                "mend the error, or say what the field is",
             ),
             Self::NoSharing => (
                 "__no_sharing, which only the reference's own tests have, around a list that a comprehension goes through",
@@ -100,6 +112,10 @@ pub(crate) struct Doubts {
     read: FxHashSet<NodeId>,
     /// The choices of which arms read a part in this trial.
     parts_read: FxHashSet<NodeId>,
+    /// Schemas that a function held a part of themselves against.
+    own_schemas: FxHashSet<NodeId>,
+    /// What comprehensions went over though a required field was missing there.
+    gone_over: Vec<NodeId>,
     /// `__no_sharing` was met.
     unshared: bool,
     /// Zero was multiplied with a negative number, which the reference prints with a sign.
@@ -327,6 +343,33 @@ impl Session<'_> {
         }
     }
 
+    /// A function holds something against a schema. If that is being evaluated, the reference finishes it in between, by
+    /// which validators in it come to be in a cycle, or not: that hangs on the order of the fields.
+    pub(crate) fn met_schema(&mut self, schema: Value) {
+        let Value::Node(node) = schema else { return };
+        let node = self.deref(node);
+        if self[node]
+            .work
+            .is_some_and(|work| self[work].eval_depth > 0)
+        {
+            self.doubts.own_schemas.insert(node);
+        }
+    }
+
+    /// A validator was made.
+    pub(crate) fn doubt_validator(&mut self) {
+        if self.doubts.own_schemas.is_empty() {
+            return;
+        }
+        let mut next = self.node;
+        while let Some(node) = next {
+            if self.doubts.own_schemas.contains(&node) {
+                return self.doubt(Doubt::OwnSchema);
+            }
+            next = self[node].parent;
+        }
+    }
+
     pub(crate) const fn met_no_sharing(&mut self) {
         self.doubts.unshared = true;
     }
@@ -338,11 +381,33 @@ impl Session<'_> {
         }
     }
 
+    /// A comprehension met a required field of a node that is not there.
+    pub(crate) fn gone_over(&mut self, source: NodeId) {
+        self.doubts.gone_over.push(source);
+    }
+
+    /// Whether one of the structs that comprehensions went over is in error for good: the reference then goes over what is
+    /// there, or not, as the error is found before or after.
+    fn doubt_sources(&mut self) -> Run<()> {
+        for source in std::mem::take(&mut self.doubts.gone_over) {
+            self.in_own_context(|session| session.finalize(source))?;
+            let node = self.deref(source);
+            let fault = self.fault_of(node).or(self[node].child_faults);
+            if fault.is_some_and(|fault| !self.is_incomplete(fault)) {
+                self.doubt(Doubt::BrokenSource);
+            }
+        }
+        Ok(())
+    }
+
     /// Ends an evaluation that is in doubt, unless what came out is an error.
     pub(crate) fn settle_doubts(&mut self, node: NodeId) -> Run<()> {
         let fault = self
             .fault_of(self.deref(node))
             .filter(|fault| !matches!(self[*fault].code, FaultCode::Incomplete | FaultCode::Cycle));
+        if fault.is_none() {
+            self.doubt_sources()?;
+        }
         if self.doubts.conflict && fault.is_none() {
             self.doubt_types(node);
         }

@@ -646,6 +646,7 @@ impl Session<'_> {
             match self[arc].presence {
                 Presence::Member => {}
                 Presence::Required => {
+                    self.gone_over(node);
                     let label = self[arc].label;
                     let fault = self.new_loose_fault(
                         FaultCode::Incomplete,

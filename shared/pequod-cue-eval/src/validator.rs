@@ -277,6 +277,9 @@ impl Call<'_, '_> {
             .session
             .eval_close(arg, Cond::SCALAR, Mode::Finalize, false)?;
         self.session.close = close;
+        if let Some(schema) = value {
+            self.session.met_schema(schema);
+        }
         Ok(value)
     }
 
