@@ -8,19 +8,30 @@
 //! - `err, code=…, contains=…, at=…, any`: the value is an error of that class and text.
 //! - `kind=…`, `closed`, `closed=false`.
 //!
-//! Not checked are positions, sub-errors, attributes, lets and patterns inside expected values, and
-//! `allows`, `permute`, `shareID` and `debug`. A directive marked `todo` is one that the reference
-//! itself fails.
+//! Counted by themselves, since they say nothing about the value:
+//!
+//! - `allows, FIELD`, `allows=false, FIELD`: a struct or list could have such a field or element.
+//! - `pos=[…]` of an `err`: where the error is (`pos`), and whether the first of its places is one of these
+//!   (`pos, first`).
+//! - `suberr=(…)` of an `err`: the errors that it consists of, by their texts (`suberr`) and also by their places
+//!   (`suberr, with places`).
+//!
+//! Not checked are attributes, lets and patterns inside expected values, places of errors inside them, and `permute`,
+//! `shareID` and `debug`. A directive marked `todo` is one that the reference itself fails.
 
 mod expected;
+mod places;
 mod tree;
 
 use pequod_cue_syntax::ast::{Attribute, Decl, Expr, Field, File, LabelKind, Name};
 use pequod_cue_syntax::{Argument, FileId, parse_expr_with, parse_file};
+use pequod_diag::Place;
 
 use crate::node::{Assertion, Node};
 use crate::txtar::Archive;
+use places::Base;
 
+pub use places::DETAILS;
 pub use tree::Tree;
 
 /// Everything the archive asserts, held against what was found.
@@ -29,30 +40,60 @@ pub fn check(archive: &Archive, nodes: &[Node]) -> Vec<Assertion> {
     let mut checker = Checker {
         tree: &tree,
         assertions: Vec::new(),
+        fields: Vec::new(),
     };
-    let top_level = archive.sources().filter(|file| !file.name.contains('/'));
-    for source in top_level {
-        if let Ok(file) = parse_file(FileId(0), source.name.as_str(), source.data.as_str()) {
-            checker.file(&file);
-        }
+    for file in files(archive) {
+        checker.file(&file);
     }
     checker.assertions
+}
+
+/// The files whose assertions are checked.
+fn files(archive: &Archive) -> impl Iterator<Item = File> {
+    let top_level = archive.sources().filter(|file| !file.name.contains('/'));
+    top_level.filter_map(|file| parse_file(FileId(0), file.name.as_str(), file.data.as_str()).ok())
+}
+
+/// Whether the archive asserts anything.
+pub fn any(archive: &Archive) -> bool {
+    archive
+        .sources()
+        .any(|source| source.data.contains("@test("))
+}
+
+/// The fields that `allows` asks about, as it names them.
+pub fn fields(archive: &Archive) -> Vec<String> {
+    // The checker meets them all, whatever it finds.
+    let tree = Tree::new(&[]);
+    let mut checker = Checker {
+        tree: &tree,
+        assertions: Vec::new(),
+        fields: Vec::new(),
+    };
+    files(archive).for_each(|file| checker.file(&file));
+    checker.fields
 }
 
 struct Checker<'a> {
     tree: &'a Tree<'a>,
     assertions: Vec<Assertion>,
+    /// What `allows` asks about.
+    fields: Vec<String>,
 }
 
 impl Checker<'_> {
     fn file(&mut self, file: &File) {
-        self.decls(&file.decls, "", file);
+        self.decls(&file.decls, "", file, None);
     }
 
-    fn decls(&mut self, decls: &[Decl], path: &str, file: &File) {
+    /// Attributes among declarations stand where the brace before them does.
+    fn decls(&mut self, decls: &[Decl], path: &str, file: &File, brace: Option<u32>) {
         for decl in decls {
             match decl {
-                Decl::Attribute(attribute) => self.attribute(attribute, path, file),
+                Decl::Attribute(attribute) => {
+                    let base = base(file, brace.unwrap_or(attribute.span.start));
+                    self.attribute(attribute, path, file, base);
+                }
                 Decl::Field(field) => self.field(field, path, file),
                 _ => {}
             }
@@ -65,14 +106,14 @@ impl Checker<'_> {
         };
         let path = tree::join(parent, &label);
         for attribute in &field.attributes {
-            self.attribute(attribute, &path, file);
+            self.attribute(attribute, &path, file, base(file, field.span.start));
         }
         if let Expr::Struct(inner) = &field.value {
-            self.decls(&inner.decls, &path, file);
+            self.decls(&inner.decls, &path, file, Some(inner.span.start));
         }
     }
 
-    fn attribute(&mut self, attribute: &Attribute, path: &str, file: &File) {
+    fn attribute(&mut self, attribute: &Attribute, path: &str, file: &File, base: Base<'_>) {
         if &*attribute.name != "test" {
             return;
         }
@@ -90,18 +131,55 @@ impl Checker<'_> {
         if !version.is_empty() && version != "todo" {
             return;
         }
-        let Some(outcome) = self.directive(directive, first, rest, path, file) else {
-            return;
-        };
         let skipped = rest
             .iter()
             .any(|argument| argument.text.trim().starts_with("skip"));
-        self.assertions.push(Assertion {
-            directive: directive.to_owned(),
-            path: path.to_owned(),
-            failure: outcome.err().unwrap_or_default(),
-            todo: todo || skipped,
-        });
+        let outcome = self.directive(directive, first, rest, path, file);
+        let outcomes = outcome.map(|outcome| (directive, outcome)).into_iter();
+        let details = self.details(directive, first, rest, path, base);
+        for (directive, outcome) in outcomes.chain(details) {
+            self.assertions.push(Assertion {
+                directive: directive.to_owned(),
+                path: path.to_owned(),
+                failure: outcome.err().unwrap_or_default(),
+                todo: todo || skipped,
+            });
+        }
+    }
+
+    /// What comes of what an assertion says beyond the value.
+    fn details(
+        &mut self,
+        directive: &str,
+        first: &Argument<'_>,
+        rest: &[Argument<'_>],
+        path: &str,
+        base: Base<'_>,
+    ) -> Vec<(&'static str, Result<(), String>)> {
+        match directive {
+            "err" => places::check(rest, base, self.tree.find(&asked(path, rest), "")),
+            "allows" => {
+                let Some(field) = rest.iter().find(|argument| argument.key.is_empty()) else {
+                    return Vec::new();
+                };
+                self.fields.push(field.raw_value.to_owned());
+                let wanted = first.raw_value != "false";
+                vec![("allows", self.allows(path, field.raw_value, wanted))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn allows(&self, path: &str, field: &str, wanted: bool) -> Result<(), String> {
+        let node = self.tree.find(path, "").ok_or("there is no such value")?;
+        if node.closed.is_none() {
+            return Err("is neither a struct nor a list".to_owned());
+        }
+        if node.accepts.iter().any(|accepted| accepted == field) == wanted {
+            Ok(())
+        } else {
+            Err(format!("{field} is allowed: {}", !wanted))
+        }
     }
 
     /// `None` for directives that are not checked.
@@ -115,16 +193,10 @@ impl Checker<'_> {
     ) -> Option<Result<(), String>> {
         Some(match directive {
             "eq" => {
-                let at = rest.iter().find(|argument| argument.key == "at");
-                let path = at.map_or(path.to_owned(), |at| tree::join(path, &at.value()));
                 let text = rest.iter().find(|argument| argument.key.is_empty())?.text;
-                self.equal(&path, text, file)
+                self.equal(&asked(path, rest), text, file)
             }
-            "err" => {
-                let at = rest.iter().find(|argument| argument.key == "at");
-                let path = at.map_or(path.to_owned(), |at| tree::join(path, &at.value()));
-                self.tree.error(&path, &ErrorSpec::new(rest))
-            }
+            "err" => self.tree.error(&asked(path, rest), &ErrorSpec::new(rest)),
             "kind" => self.kind(path, &first.value()),
             "closed" => {
                 let wanted = first.raw_value != "false";
@@ -164,6 +236,24 @@ impl Checker<'_> {
         } else {
             Err(format!("the kind is {}", node.kind))
         }
+    }
+}
+
+/// The path that an assertion is about: `at=` leads further.
+fn asked(path: &str, arguments: &[Argument<'_>]) -> String {
+    let at = arguments.iter().find(|argument| argument.key == "at");
+    at.map_or(path.to_owned(), |at| tree::join(path, &at.value()))
+}
+
+/// The line of an offset.
+fn base(file: &File, offset: u32) -> Base<'_> {
+    let line = match file.source.place(offset) {
+        Place::Text { line, .. } => line,
+        Place::Path { .. } => 0,
+    };
+    Base {
+        file: file.source.name(),
+        line,
     }
 }
 

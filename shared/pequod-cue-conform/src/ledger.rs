@@ -1,7 +1,7 @@
 //! What is known not to agree: docs/cue-ledger.toml.
 //!
-//! The file has two parts. `[counts]` says for every folder how much agrees; it is written by
-//! `--write`. `[reasons]` says why an archive differs and what was decided; it is written by hand
+//! `[counts]` says for every folder how much agrees, `[details]` what of the assertions about places and the
+//! like holds; both are written by `--write`. `[reasons]` says why an archive differs and what was decided; it is written by hand
 //! and kept. A check fails if a count is worse than the ledger's, and also if one is better: then
 //! the ledger is to be written anew, so that the better state becomes the floor. `[known]` names the
 //! differences in single answers that are meant, and `[runs]` what came of long runs: these are
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::assertion::DETAILS;
 use crate::suite::Sums;
 
 /// Counts by folder and reasons by archive.
@@ -18,6 +19,8 @@ use crate::suite::Sums;
 pub struct Ledger {
     /// See [`COLUMNS`].
     pub counts: BTreeMap<String, [usize; 9]>,
+    /// Of each of [`DETAILS`] how many there are and how many hold.
+    pub details: BTreeMap<String, [usize; 2 * DETAILS.len()]>,
     /// Why, by archive.
     pub reasons: BTreeMap<String, String>,
     /// Differences that are meant, by name.
@@ -66,17 +69,15 @@ impl Ledger {
             };
             let key = key.trim().trim_matches('"').to_owned();
             let value = value.trim();
-            if section == "counts" {
-                let numbers = value.trim_matches(['[', ']']).split(',');
-                let numbers: Vec<usize> = numbers
-                    .filter_map(|number| number.trim().parse().ok())
-                    .collect();
-                if let Ok(numbers) = numbers.try_into() {
-                    ledger.counts.insert(key, numbers);
-                }
-                continue;
-            }
             let texts = match section {
+                "counts" => {
+                    ledger.counts.extend(numbers(value).map(|row| (key, row)));
+                    continue;
+                }
+                "details" => {
+                    ledger.details.extend(numbers(value).map(|row| (key, row)));
+                    continue;
+                }
                 "reasons" => &mut ledger.reasons,
                 "known" => &mut ledger.known,
                 "runs" => &mut ledger.runs,
@@ -94,8 +95,13 @@ impl Ledger {
             .iter()
             .map(|(folder, sum)| (folder.clone(), counts(sum)))
             .collect();
+        let details = sums.iter().filter_map(|(folder, sum)| {
+            let asserted = sum.details.iter().any(|[all, _]| *all > 0);
+            asserted.then(|| (folder.clone(), details(sum)))
+        });
         Self {
             counts,
+            details: details.collect(),
             ..self.clone()
         }
     }
@@ -111,6 +117,12 @@ impl Ledger {
         for (folder, counts) in &self.counts {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{folder:?} = {counts:?}");
+        }
+        let columns = DETAILS.map(|name| format!("{name}: all, held"));
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n# folder = [{}]\n[details]\n", columns.join("; "));
+        for (folder, details) in &self.details {
+            let _ = writeln!(text, "{folder:?} = {details:?}");
         }
         let parts = [
             (
@@ -143,9 +155,7 @@ impl Ledger {
                 continue;
             };
             let found = counts(sum);
-            for column in FLOORS {
-                let (known, found) = (known[column], found[column]);
-                let name = COLUMNS[column];
+            let mut compare = |name: &str, known: usize, found: usize| {
                 if found < known {
                     deviations.push(format!("{folder}: {name} fell from {known} to {found}"));
                 } else if found > known {
@@ -153,10 +163,31 @@ impl Ledger {
                         "{folder}: {name} rose from {known} to {found}; write the ledger anew"
                     ));
                 }
+            };
+            for column in FLOORS {
+                compare(COLUMNS[column], known[column], found[column]);
+            }
+            let known = self.details.get(folder).copied().unwrap_or_default();
+            let found = details(sum);
+            for (at, name) in DETAILS.iter().enumerate() {
+                compare(name, known[2 * at + 1], found[2 * at + 1]);
             }
         }
         deviations
     }
+}
+
+/// A row of numbers, if it has as many as it must.
+fn numbers<const N: usize>(text: &str) -> Option<[usize; N]> {
+    let numbers = text.trim_matches(['[', ']']).split(',');
+    let numbers: Vec<usize> = numbers
+        .filter_map(|number| number.trim().parse().ok())
+        .collect();
+    numbers.try_into().ok()
+}
+
+fn details(sum: &Sums) -> [usize; 2 * DETAILS.len()] {
+    std::array::from_fn(|at| sum.details[at / 2][at % 2])
 }
 
 fn counts(sum: &Sums) -> [usize; 9] {
@@ -210,6 +241,25 @@ mod tests {
             .runs
             .insert("fuzz, seed 1".into(), "5 programs".into());
         assert_eq!(Ledger::parse(&ledger.to_text()), ledger);
+    }
+
+    #[test]
+    fn places_may_not_fall_in_silence() {
+        let with = |held| {
+            let mut sums = sums(7);
+            for sum in sums.values_mut() {
+                sum.details[1] = [9, held];
+            }
+            sums
+        };
+        let ledger = Ledger::default().with(&with(5));
+        assert_eq!(Ledger::parse(&ledger.to_text()), ledger);
+        assert!(ledger.deviations(&with(5)).is_empty());
+        assert_eq!(
+            ledger.deviations(&with(4)),
+            ["pkg/list: pos fell from 5 to 4"]
+        );
+        assert_eq!(ledger.deviations(&with(6)).len(), 1);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::assertion::DETAILS;
+
 /// What one side makes of an archive.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
@@ -85,6 +87,23 @@ pub struct Node {
     /// Of the reference's errors: there was a value until its interface was asked for it.
     #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// What the error consists of, where the archive asserts anything.
+    #[serde(rename = "w", default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Told>,
+    /// Which of the fields that assertions name could be there; of structs and lists.
+    #[serde(rename = "y", default, skip_serializing_if = "Vec::is_empty")]
+    pub accepts: Vec<String>,
+}
+
+/// One thing that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Its path and text.
+    #[serde(rename = "m")]
+    pub message: String,
+    /// Where, as `file:line:column`; the first is the most telling.
+    #[serde(rename = "at", default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<String>,
 }
 
 /// A value that is there, even if it is `null`.
@@ -117,4 +136,11 @@ pub struct Assertion {
     /// Whether the reference is known to fail it, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub todo: bool,
+}
+
+impl Assertion {
+    /// Whether it is about the value itself, rather than about what else is told of it.
+    pub fn of_value(&self) -> bool {
+        !DETAILS.contains(&&*self.directive)
+    }
 }

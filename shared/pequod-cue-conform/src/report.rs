@@ -25,7 +25,21 @@ pub fn table(sums: &BTreeMap<String, Sums>) -> String {
         share(total.equal[1], total.equal[0]),
         share(total.errors[1], total.errors[0])
     );
+    text.push_str(&beyond_values(&total));
     text
+}
+
+/// What holds of the assertions that are not about values.
+fn beyond_values(total: &Sums) -> String {
+    let [allows, places, first, suberr, placed] = total
+        .details
+        .map(|[all, held]| format!("{held}/{all} ({})", share(held, all)));
+    format!(
+        "\nWhat the same attributes say beyond the value is counted by itself, and of those again that the reference's answers \
+         meet: `allows` (which further fields a struct or list could have) holds in {allows}; an error stands at exactly the \
+         places that `pos` lists in {places}, and the first of its places is one of the listed in {first}; an error consists of \
+         as many errors with such texts as `suberr` lists in {suberr}, and these stand at exactly the places listed in {placed}.\n"
+    )
 }
 
 fn row(text: &mut String, folder: &str, sum: &Sums) {

@@ -72,7 +72,7 @@ pub fn holding(name: &str, text: &str) -> usize {
     let held = outcome
         .assertions
         .iter()
-        .filter(|assertion| assertion.failure.is_empty());
+        .filter(|assertion| assertion.of_value() && assertion.failure.is_empty());
     held.count()
 }
 

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use pequod_cue::inspect::{DumpNode, FaultCode};
+use pequod_cue::inspect::{Asked, DumpError, DumpNode, FaultCode};
 use pequod_cue::{Budget, Inputs, Package, Program, codes};
 use pequod_cue_load::{Failed, MemoryFiles, Request, load};
 use pequod_cue_syntax::{FileId, parse_file};
 use pequod_diag::{Diagnostic, Diagnostics};
 use serde_json::value::RawValue;
 
-use crate::node::{Judged, Node, Outcome, Poison};
+use crate::assertion;
+use crate::node::{Judged, Node, Outcome, Poison, Told};
 use crate::txtar::Archive;
 
 /// What we make of an archive. Never panics; a hang or a broken stack is the caller's to notice.
@@ -32,7 +33,7 @@ pub fn answer(case: &str, archive: &Archive, evaluate: bool) -> Outcome {
                 outcome.error = evaluated.error;
                 outcome.poison = evaluated.poison;
                 outcome.nodes = evaluated.nodes;
-                outcome.assertions = crate::assertion::check(archive, &outcome.nodes);
+                outcome.assertions = assertion::check(archive, &outcome.nodes);
             }
             Err(payload) => {
                 let text = payload.downcast_ref::<String>().map(String::as_str);
@@ -81,7 +82,11 @@ fn evaluated(archive: &Archive) -> Outcome {
         .and_then(|program| program.evaluate(&Inputs::new(), &Budget::default()));
     match evaluation {
         Ok(mut evaluation) => {
-            let nodes = evaluation.dump().into_iter().map(node).collect();
+            let asked = Asked {
+                errors: assertion::any(archive),
+                fields: assertion::fields(archive),
+            };
+            let nodes = evaluation.dump(&asked).into_iter().map(node).collect();
             Outcome {
                 nodes,
                 ..Outcome::default()
@@ -160,6 +165,15 @@ fn node(node: DumpNode) -> Node {
         order: node.order,
         text: node.text,
         again: false,
+        errors: node.errors.into_iter().map(told).collect(),
+        accepts: node.accepts,
+    }
+}
+
+fn told(error: DumpError) -> Told {
+    Told {
+        message: error.message,
+        places: error.places.iter().map(ToString::to_string).collect(),
     }
 }
 

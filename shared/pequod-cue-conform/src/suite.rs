@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
-use crate::assertion;
+use crate::assertion::{self, DETAILS};
 use crate::compare::{Difference, Score, compare};
 use crate::node::{Outcome, Poison};
 use crate::oracle::{Oracle, OracleError};
@@ -204,6 +204,8 @@ pub struct Sums {
     pub equal: [usize; 2],
     /// The same of `err` alone.
     pub errors: [usize; 2],
+    /// The same of each of [`assertion::DETAILS`], which do not count among the assertions.
+    pub details: [[usize; 2]; DETAILS.len()],
     /// Archives without an answer.
     pub poisoned: BTreeMap<Poison, usize>,
 }
@@ -226,6 +228,10 @@ impl Sums {
                 *all += 1;
                 *held += holds;
             };
+            if let Some(at) = DETAILS.iter().position(|it| *it == assertion.directive) {
+                count(&mut self.details[at]);
+                continue;
+            }
             count(&mut self.assertions);
             match &*assertion.directive {
                 "eq" => count(&mut self.equal),
@@ -247,6 +253,9 @@ impl Sums {
             self.assertions[at] += other.assertions[at];
             self.equal[at] += other.equal[at];
             self.errors[at] += other.errors[at];
+            for (sum, other) in self.details.iter_mut().zip(&other.details) {
+                sum[at] += other[at];
+            }
         }
         for (poison, count) in &other.poisoned {
             *self.poisoned.entry(*poison).or_default() += count;

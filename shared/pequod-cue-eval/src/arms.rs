@@ -84,6 +84,18 @@ impl Session<'_> {
         Some(count)
     }
 
+    /// The problems of an error one by one: behind each heading what is listed below it.
+    pub(crate) fn told(&self, fault: FaultId) -> Vec<u32> {
+        let mut counts = Counts::default();
+        let mut told = Vec::new();
+        for id in &self[fault].problems {
+            let id = self.telling(*id);
+            told.push(id);
+            told.extend(self.lines_below(&self.problems[id as usize], &mut counts));
+        }
+        told
+    }
+
     /// What is listed below a problem, with what is listed below that, each thing once.
     fn lines_below(&self, problem: &Problem, counts: &mut Counts) -> Vec<u32> {
         let mut lines = Vec::new();

@@ -3,10 +3,12 @@
 //! Unlike the rest of the interface this walks erroneous values, optional and required fields,
 //! definitions and hidden fields, too.
 
-use crate::evaluation::Evaluation;
-use crate::kind::{Kind, Presence};
+use pequod_diag::Place;
+
+use crate::evaluation::{Evaluation, kind_of_name};
+use crate::kind::{Kind, Label, LabelKind, Presence};
 use crate::session::Session;
-use crate::value::{Base, FaultCode, NodeId, Value};
+use crate::value::{Base, FaultCode, FaultId, NodeId, Problem, Value};
 
 /// What is known of a value path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,28 @@ pub struct DumpNode {
     pub order: Vec<String>,
     /// The CUE of what is neither concrete nor made of fields or elements.
     pub text: String,
+    /// What the error consists of, if that was asked.
+    pub errors: Vec<DumpError>,
+    /// Which of the fields that were asked about could be there; of structs and lists.
+    pub accepts: Vec<String>,
+}
+
+/// One thing that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DumpError {
+    /// Its path and text.
+    pub message: String,
+    /// Where; the first is the most telling.
+    pub places: Vec<Place>,
+}
+
+/// What is to be told of nodes beyond what they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// Whether to tell what errors consist of.
+    pub errors: bool,
+    /// Whether structs and lists could have these: a label, or `string` and `int` for any field and any element.
+    pub fields: Vec<String>,
 }
 
 /// The deepest path that is followed, and the most nodes.
@@ -41,12 +65,69 @@ impl Evaluation {
     /// All nodes, parents first.
     ///
     /// Fields of erroneous structs were of no interest to the evaluation; they are evaluated here.
-    pub fn dump(&mut self) -> Vec<DumpNode> {
+    pub fn dump(&mut self, asked: &Asked) -> Vec<DumpNode> {
         let mut nodes = Vec::new();
         let root = self.root();
         visit(self, root, "", "", 0, &mut nodes);
+        // Questions come last: they have no part in what they are about.
+        let nodes = nodes.into_iter();
         nodes
+            .map(|(node, mut found)| {
+                if asked.errors {
+                    found.errors = errors(self, node);
+                }
+                if found.closed.is_some() {
+                    let accepted = asked.fields.iter();
+                    let accepted = accepted.filter(|field| accepts(self, node, field));
+                    found.accepts = accepted.cloned().collect();
+                }
+                found
+            })
+            .collect()
     }
+}
+
+fn errors(evaluation: &Evaluation, outer: NodeId) -> Vec<DumpError> {
+    let s = evaluation.session();
+    let Some(fault) = s.fault_of(outer) else {
+        return Vec::new();
+    };
+    let told = s.told(fault).into_iter();
+    told.map(|problem| {
+        let problem = &s.problems[problem as usize];
+        DumpError {
+            message: message(s, fault, problem),
+            places: evaluation.places_of(problem, Some(outer)),
+        }
+    })
+    .collect()
+}
+
+fn accepts(evaluation: &mut Evaluation, node: NodeId, field: &str) -> bool {
+    let s = evaluation.session_mut();
+    let label = match field {
+        // A name that nobody wrote stands for all of them.
+        "string" => Label::new(LabelKind::Regular, s.intern("\u{0}").0),
+        "int" => Label::new(LabelKind::Index, u32::MAX),
+        field => match field.strip_prefix('"').and_then(|it| it.strip_suffix('"')) {
+            Some(name) => Label::new(LabelKind::Regular, s.intern(name).0),
+            None => Label::new(kind_of_name(field), s.intern(field).0),
+        },
+    };
+    let accepted = s[node].ellipsis || s.accepts(node, label).unwrap_or(false);
+    s.errs = None;
+    accepted
+}
+
+/// An error's text behind the path of what it is about.
+fn message(s: &Session<'_>, fault: FaultId, problem: &Problem) -> String {
+    let path = problem
+        .node
+        .or(s[fault].node)
+        .map(|node| s.path(node))
+        .unwrap_or_default();
+    let separator = if path.is_empty() { "" } else { ": " };
+    format!("{path}{separator}{}", s.sentence(problem))
 }
 
 fn visit(
@@ -55,7 +136,7 @@ fn visit(
     path: &str,
     presence: &'static str,
     depth: usize,
-    nodes: &mut Vec<DumpNode>,
+    nodes: &mut Vec<(NodeId, DumpNode)>,
 ) {
     if depth > DEPTH || nodes.len() >= NODES {
         return;
@@ -64,7 +145,7 @@ fn visit(
     // What a limit leaves unknown is shown as it is.
     let _ = s.finalize(node);
     let target = s.deref(node);
-    nodes.push(describe(evaluation, node, path.to_owned(), presence));
+    nodes.push((node, describe(evaluation, node, path.to_owned(), presence)));
     let arcs = evaluation.session().nodes[target.at()].arcs().to_vec();
     for arc in &arcs {
         let s = evaluation.session();
@@ -112,19 +193,15 @@ fn describe(
         closed: None,
         order: Vec::new(),
         text: String::new(),
+        errors: Vec::new(),
+        accepts: Vec::new(),
     };
     if let Some(fault) = s.fault_of(node) {
         found.kind = Kind::BOTTOM.to_string();
         found.fault = Some(s[fault].code);
         if let Some(problem) = s[fault].problems.first() {
             let problem = &s.problems[s.telling(*problem) as usize];
-            let path = problem
-                .node
-                .or(s[fault].node)
-                .map(|node| s.path(node))
-                .unwrap_or_default();
-            let separator = if path.is_empty() { "" } else { ": " };
-            found.message = format!("{path}{separator}{}", s.sentence(problem));
+            found.message = message(s, fault, problem);
         }
         let others = s[fault].problems.len().saturating_sub(1);
         if others > 0 {

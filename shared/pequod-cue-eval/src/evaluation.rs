@@ -12,7 +12,7 @@ use crate::export::Check;
 use crate::kind::{Kind, Label, LabelKind, Presence};
 use crate::program::Program;
 use crate::session::{Close, Conjunct, Elem, NO_ENV, Node, Session, Stop};
-use crate::value::{Base, FaultCode, FaultId, NodeId, Value};
+use crate::value::{Base, FaultCode, FaultId, NodeId, Problem, Value};
 
 /// How an input enters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -367,23 +367,7 @@ impl Evaluation {
         for id in &data.problems {
             let id = session.telling(*id);
             let problem = &session.problems[id as usize];
-            let mut places: Vec<Place> = Vec::new();
-            for pos in problem.pos.iter().chain(&problem.others) {
-                if let Some(place) = self.place(*pos)
-                    && !places.contains(&place)
-                {
-                    places.push(place);
-                }
-            }
-            // What was noticed nowhere in particular stands where its value was written.
-            if places.is_empty()
-                && let Some(pos) = problem
-                    .node
-                    .or(node)
-                    .and_then(|node| session.node_pos(node))
-            {
-                places.extend(self.place(pos));
-            }
+            let places = self.places_of(problem, node);
             let path = problem
                 .node
                 .or(data.node)
@@ -411,6 +395,28 @@ impl Evaluation {
                 found.push(issue);
             }
         }
+    }
+
+    /// Where a problem is, each place once; the first is the most telling.
+    pub(crate) fn places_of(&self, problem: &Problem, node: Option<NodeId>) -> Vec<Place> {
+        let mut places: Vec<Place> = Vec::new();
+        for pos in problem.pos.iter().chain(&problem.others) {
+            if let Some(place) = self.place(*pos)
+                && !places.contains(&place)
+            {
+                places.push(place);
+            }
+        }
+        // What was noticed nowhere in particular stands where its value was written.
+        if places.is_empty()
+            && let Some(pos) = problem
+                .node
+                .or(node)
+                .and_then(|node| self.session.node_pos(node))
+        {
+            places.extend(self.place(pos));
+        }
+        places
     }
 
     fn place(&self, pos: Pos) -> Option<Place> {
@@ -622,7 +628,7 @@ impl Evaluation {
     }
 }
 
-fn kind_of_name(name: &str) -> LabelKind {
+pub(crate) fn kind_of_name(name: &str) -> LabelKind {
     if name.starts_with("_#") {
         LabelKind::HiddenDefinition
     } else if name.starts_with('#') {

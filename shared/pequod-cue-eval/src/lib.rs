@@ -82,7 +82,7 @@ mod value;
 pub use budget::{Limits, Poison, Work};
 pub use builtin::{Builtin, Call, Library, Member, Runner, View};
 pub use compile::{Question, REFERENCE, Text, UNSUPPORTED, Unit, compile, compile_units};
-pub use dump::DumpNode;
+pub use dump::{Asked, DumpError, DumpNode};
 pub use evaluation::{Evaluation, Input, Issue, ReadPath, Summary, Way};
 pub use kind::Kind;
 pub use program::Program;

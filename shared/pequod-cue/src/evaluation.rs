@@ -191,8 +191,8 @@ impl Evaluation {
 
     /// Every node there is, erroneous, optional and hidden ones included: for comparison with the
     /// reference.
-    pub fn dump(&mut self) -> Vec<crate::inspect::DumpNode> {
-        self.inner.dump()
+    pub fn dump(&mut self, asked: &crate::inspect::Asked) -> Vec<crate::inspect::DumpNode> {
+        self.inner.dump(asked)
     }
 
     /// How much work it was.

@@ -21,7 +21,7 @@ mod validate;
 
 /// For comparison with the reference.
 pub mod inspect {
-    pub use pequod_cue_eval::{DumpNode, FaultCode};
+    pub use pequod_cue_eval::{Asked, DumpError, DumpNode, FaultCode};
 }
 
 pub use evaluation::{Evaluation, Node, Program, Value};

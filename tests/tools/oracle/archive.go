@@ -7,6 +7,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -54,13 +56,32 @@ func dump(out *bufio.Writer, module string, suites []string) error {
 				return err
 			}
 			id := strings.TrimSuffix(filepath.ToSlash(rel), ".txtar")
-			result := evaluateArchive(id, split(string(text)), !strings.Contains(id, "testdata/script"))
+			result := evaluateArchive(id, split(string(text)), !strings.Contains(id, "testdata/script"), true)
 			if err := encode(out, result); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// archiveRoot is where archives lie, for the loader.
+const archiveRoot = "/archive"
+
+// allows is an assertion of what a struct or list could have.
+var allows = regexp.MustCompile(`@test\(allows[^,()]*,\s*([^,()\s]+)`)
+
+// ask finds out what the assertions of an archive are about.
+func ask(files []file) (asked asked) {
+	for _, f := range files {
+		asked.errors = asked.errors || strings.Contains(f.Data, "@test(")
+		for _, match := range allows.FindAllStringSubmatch(f.Data, -1) {
+			if !slices.Contains(asked.fields, match[1]) {
+				asked.fields = append(asked.fields, match[1])
+			}
+		}
+	}
+	return asked
 }
 
 // split reads the txtar format: a file begins at a line "-- name --".
@@ -80,8 +101,9 @@ func split(text string) []file {
 }
 
 // evaluateArchive loads the files at the archive's top level as one package, as the reference's own
-// tests do, and evaluates it. A panic of the reference is an answer, too.
-func evaluateArchive(id string, files []file, evaluate bool) (result caseResult) {
+// tests do, and evaluates it. A panic of the reference is an answer, too. With assertions, what those of
+// the archive are about is told as well.
+func evaluateArchive(id string, files []file, evaluate, assertions bool) (result caseResult) {
 	result = caseResult{Case: id}
 	for _, f := range files {
 		if path.Ext(f.Name) == ".cue" && !strings.HasPrefix(f.Name, "out/") {
@@ -96,7 +118,7 @@ func evaluateArchive(id string, files []file, evaluate bool) (result caseResult)
 			result.Nodes, result.Error = nil, fmt.Sprintf("panic: %v", p)
 		}
 	}()
-	dir := filepath.FromSlash("/archive")
+	dir := filepath.FromSlash(archiveRoot)
 	overlay := map[string]load.Source{}
 	var args []string
 	for _, f := range files {
@@ -121,6 +143,10 @@ func evaluateArchive(id string, files []file, evaluate bool) (result caseResult)
 		result.Error = value.Err().Error()
 		return result
 	}
-	result.Nodes = walk(value)
+	var asked asked
+	if assertions {
+		asked = ask(files)
+	}
+	result.Nodes = walk(value, asked)
 	return result
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
@@ -38,6 +40,23 @@ type node struct {
 	// Again says that there was a value, that of another node, until the interface was asked for it: it then
 	// evaluated once more, and came to an error.
 	Again bool `json:"g,omitempty"`
+	// Errors is what the error consists of, if that was asked.
+	Errors []told `json:"w,omitempty"`
+	// Accepts is which of the fields that were asked about could be there; of structs and lists.
+	Accepts []string `json:"y,omitempty"`
+}
+
+// told is one thing that went wrong.
+type told struct {
+	Message string `json:"m"`
+	// Places are file:line:column, the most telling first.
+	Places []string `json:"at,omitempty"`
+}
+
+// asked is what to tell of nodes beyond what they are.
+type asked struct {
+	errors bool
+	fields []string
 }
 
 // The deepest path that is followed, and the most nodes of one case.
@@ -48,10 +67,11 @@ const (
 
 type walker struct {
 	nodes []node
+	asked asked
 }
 
-func walk(root cue.Value) []node {
-	w := &walker{}
+func walk(root cue.Value, asked asked) []node {
+	w := &walker{asked: asked}
 	w.visit(root, "", "", false, 0)
 	return w.nodes
 }
@@ -70,8 +90,14 @@ func (w *walker) visit(v cue.Value, path, arc string, held bool, depth int) {
 		if b.Err != nil {
 			n.Message = b.Err.Error()
 		}
+		if w.asked.errors {
+			n.Errors = tell(v)
+		}
 	} else {
 		describe(v, &n)
+		if n.Closed != nil {
+			n.Accepts = accepted(v, w.asked.fields)
+		}
 	}
 	w.nodes = append(w.nodes, n)
 
@@ -109,6 +135,52 @@ func (w *walker) visit(v cue.Value, path, arc string, held bool, depth int) {
 		}
 		w.visit(child, sub, mark, held, depth+1)
 	}
+}
+
+// tell lists what went wrong with a value.
+func tell(v cue.Value) []told {
+	var err error = v.Err()
+	if err == nil {
+		// What only a more concrete demand would call an error.
+		if b := v.Core().V.DerefValue().Bottom(); b != nil && b.Err != nil {
+			err = b.Err
+		}
+	}
+	var list []told
+	for _, e := range errors.Errors(err) {
+		t := told{Message: e.Error()}
+		for _, p := range errors.Positions(e) {
+			name := strings.TrimPrefix(filepath.ToSlash(p.Filename()), archiveRoot+"/")
+			t.Places = append(t.Places, fmt.Sprintf("%s:%d:%d", name, p.Line(), p.Column()))
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+// accepted is which of these fields a struct or list could have. Instead of a label, string and int
+// stand for any field and any element.
+func accepted(v cue.Value, fields []string) []string {
+	var accepted []string
+	for _, field := range fields {
+		var sel cue.Selector
+		switch field {
+		case "string":
+			sel = cue.AnyString
+		case "int":
+			sel = cue.AnyIndex
+		default:
+			path := cue.ParsePath(field)
+			if path.Err() != nil || len(path.Selectors()) != 1 {
+				continue
+			}
+			sel = path.Selectors()[0]
+		}
+		if v.Allows(sel) {
+			accepted = append(accepted, field)
+		}
+	}
+	return accepted
 }
 
 // selector makes the public selector of an arc.

@@ -35,7 +35,7 @@ func stream(in io.Reader, to io.Writer) error {
 			if r.Format {
 				answer = layOut(r.Files)
 			} else {
-				answer = evaluateArchive(r.ID, r.Files, !r.ParseOnly)
+				answer = evaluateArchive(r.ID, r.Files, !r.ParseOnly, false)
 			}
 			if err := encode(out, answer); err != nil {
 				return err
