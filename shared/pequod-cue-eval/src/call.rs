@@ -1,5 +1,6 @@
 //! Calls: arguments are evaluated and checked against what the builtin declares.
 
+use pequod_cue_syntax::Pos;
 use smallvec::SmallVec;
 
 use crate::builtin::{Builtin, Call};
@@ -157,6 +158,17 @@ impl Session<'_> {
         }
     }
 
+    /// Where an argument of a call stands; a validator's first one is not written there.
+    fn argument_pos(&self, call: Option<ExprId>, at: usize, count: usize) -> Option<Pos> {
+        match self.program.expr(call?) {
+            Expr::Call(_, args) => {
+                let written = (at + args.len()).checked_sub(count)?;
+                Some(self.program.span(*args.get(written)?).pos())
+            }
+            _ => None,
+        }
+    }
+
     /// Checks arguments and calls. An error the function raised comes as a value.
     fn call_builtin(
         &mut self,
@@ -200,7 +212,7 @@ impl Session<'_> {
                     FaultCode::Eval,
                     "cannot use {} (type {}) as {} in argument {} to {}",
                     args,
-                    self.pos,
+                    self.argument_pos(expr, at, values.len()).or(self.pos),
                     self.node,
                 );
                 return Ok(None);

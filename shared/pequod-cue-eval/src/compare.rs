@@ -219,7 +219,7 @@ impl Session<'_> {
                 };
                 plain.kinds[at].meets(kind).then_some(value)
             }
-            Expr::Select { base, label } => {
+            Expr::Select { base, label, .. } => {
                 let Value::Node(base) = self.side(base, plain, x, y)? else {
                     return None;
                 };

@@ -596,6 +596,9 @@ impl Session<'_> {
             if let Some(both) = self.simplify_bounds(kind, low.value, high.value)? {
                 self[work].lower = None;
                 self[work].upper = None;
+                if let Value::Fault(fault) = both {
+                    self.also_at(fault, [high.pos, low.pos]);
+                }
                 return self.insert_value(work, env, both, id, high.pos.or(low.pos));
             }
         }

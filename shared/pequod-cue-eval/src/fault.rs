@@ -182,11 +182,16 @@ impl Session<'_> {
         let Some(fault) = self[work].faults else {
             return;
         };
+        self.also_at(fault, [a, b]);
+    }
+
+    /// Gives the latest problem of an error further places.
+    pub(crate) fn also_at(&mut self, fault: FaultId, places: [Option<Pos>; 2]) {
         let Some(problem) = self[fault].problems.last().copied() else {
             return;
         };
-        let positions = a.into_iter().chain(b);
-        self.problems[problem as usize].others.extend(positions);
+        let places = places.into_iter().flatten();
+        self.problems[problem as usize].others.extend(places);
     }
 
     /// Errors of the node, with those of the context.

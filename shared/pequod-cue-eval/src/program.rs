@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use pequod_cue_num::Decimal;
-use pequod_cue_syntax::{Experiments, Source, Span};
+use pequod_cue_syntax::{Experiments, Pos, Source, Span};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use crate::builtin::Builtin;
@@ -98,6 +98,8 @@ pub enum Expr {
         base: ExprId,
         /// Which.
         label: Label,
+        /// Where the label stands.
+        at: Pos,
     },
     /// A field of an enclosing struct, or a comprehension's variable.
     Field {

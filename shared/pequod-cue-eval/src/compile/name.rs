@@ -45,7 +45,8 @@ impl Compiler {
             ast::SelectorLabel::Ident(_) => self.label_of(name),
             ast::SelectorLabel::String(_) => self.program.regular_label(name),
         };
-        self.add(Expr::Select { base, label }, span)
+        let at = selector.selector.span().pos();
+        self.add(Expr::Select { base, label, at }, span)
     }
 
     pub(super) fn is_bound(&self, name: &str) -> bool {
@@ -78,7 +79,8 @@ impl Compiler {
         let empty = self.struct_lit(&[], span, false, 1);
         let base = self.add(Expr::Struct(empty), span);
         let label = self.label_of(&name.into());
-        self.add(Expr::Select { base, label }, span)
+        let at = span.pos();
+        self.add(Expr::Select { base, label, at }, span)
     }
 
     pub(super) fn builtin(&mut self, builtin: &'static Builtin, span: Span) -> ExprId {

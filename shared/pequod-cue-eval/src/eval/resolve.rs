@@ -36,12 +36,13 @@ impl Session<'_> {
             }
             Expr::Let { up, label } => self.resolve_let(*up, *label, pos, cond, mode),
             Expr::Import(unit) => Ok(Some(self.package(*unit))),
-            Expr::Select { base, label, .. } => {
+            Expr::Select { base, label, at } => {
                 let node = self.node_of(expr, *base, label.is_regular())?;
                 if node == EMPTY {
                     return Ok(Some(EMPTY));
                 }
-                self.lookup_apart(expr, node, pos, *label, cond, mode)
+                // Of a longer path, what is not there is of interest.
+                self.lookup_apart(expr, node, Some(*at), *label, cond, mode)
             }
             Expr::Index { base, index, .. } => {
                 let node = self.node_of(expr, *base, true)?;
@@ -53,7 +54,8 @@ impl Session<'_> {
                 let (None, Some(label)) = (self.errs, label) else {
                     return Ok(None);
                 };
-                let found = self.lookup(node, pos, label, cond, mode)?;
+                let at = self.program.span(*index).pos();
+                let found = self.lookup(node, Some(at), label, cond, mode)?;
                 self.end_attempt(expr, found);
                 Ok(found)
             }
