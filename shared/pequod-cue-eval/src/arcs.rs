@@ -142,8 +142,10 @@ impl Session<'_> {
         if self[arc].status == Status::Final {
             return Ok(false);
         }
-        // Comparing takes far less than a step, but a node may have a million of them.
-        self.charge(self[arc].conjuncts.len() as u64 / COMPARED_IN_A_STEP)?;
+        // Comparing takes far less than a step, but a node may have a million of them; where arms lie in arms, each is
+        // asked which copy an environment means.
+        let compared = self[arc].conjuncts.len() * (1 + self.overlays.len());
+        self.charge(compared as u64 / COMPARED_IN_A_STEP)?;
         let old = self[arc]
             .conjuncts
             .iter()
