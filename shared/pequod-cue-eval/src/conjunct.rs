@@ -794,7 +794,7 @@ impl Session<'_> {
             return false;
         }
         if new.is_bottom() {
-            self.types_conflict();
+            self.types_conflict(self[work].node);
             if let Some(other) = self[work].kind_origin {
                 self.report_type_conflict(work, other, old, origin, kind);
             } else {

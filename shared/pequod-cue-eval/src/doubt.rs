@@ -286,8 +286,8 @@ impl Session<'_> {
     }
 
     /// Nothing is of two types. That an arm fails by it is nothing special.
-    pub(crate) const fn types_conflict(&mut self) {
-        self.doubts.conflict |= self.overlays.is_empty();
+    pub(crate) fn types_conflict(&mut self, node: NodeId) {
+        self.doubts.conflict |= self.overlays.is_empty() || self[node].underlying.is_none();
     }
 
     /// Looks for values that are of no type although they are no error.
