@@ -47,12 +47,7 @@ impl Call<'_, '_> {
         // What is wrong with the schema for good comes first; one that is being evaluated is within itself.
         if let Value::Node(node) = schema {
             let node = self.session.deref(node);
-            let running = self.session[node]
-                .work
-                .is_some_and(|work| self.session[work].eval_depth > 0);
-            if !running {
-                self.session.finalize(node)?;
-            }
+            self.session.finish_beside(Value::Node(node))?;
         }
         if let Some(fault) = self.session.as_fault(schema)
             && !self.session.is_incomplete(fault)

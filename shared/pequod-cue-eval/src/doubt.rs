@@ -348,10 +348,7 @@ impl Session<'_> {
     pub(crate) fn met_schema(&mut self, schema: Value) {
         let Value::Node(node) = schema else { return };
         let node = self.deref(node);
-        if self[node]
-            .work
-            .is_some_and(|work| self[work].eval_depth > 0)
-        {
+        if self.runs(node) {
             self.doubts.own_schemas.insert(node);
         }
     }

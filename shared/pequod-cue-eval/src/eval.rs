@@ -355,14 +355,16 @@ impl Session<'_> {
         let Value::Node(node) = value else {
             return Ok(());
         };
-        let target = self.deref(node);
-        let around = self[target]
-            .work
-            .is_some_and(|work| self[work].eval_depth > 0);
-        if around {
+        if self.runs(self.deref(node)) {
             return Ok(());
         }
         self.finalize(node)
+    }
+
+    /// Whether a node is being evaluated, further up the stack.
+    pub(crate) fn runs(&self, node: NodeId) -> bool {
+        let work = self[node].work;
+        work.is_some_and(|work| self[work].eval_depth > 0)
     }
 
     fn eval_bound(&mut self, op: Op, x: ExprId) -> Run<Option<Value>> {
