@@ -147,6 +147,7 @@ fn fails(nodes: &[Node]) -> bool {
 
 fn judge_nodes(ours: &[Node], theirs: &[Node]) -> Judgement {
     let broken = broken_on_both_sides(ours, theirs);
+    let broken_here: Vec<&str> = broken_nodes(ours).filter(|path| !path.is_empty()).collect();
     let asked_again = known::asked_again(theirs);
     let mut worst = Judgement {
         verdict: Verdict::Same,
@@ -160,6 +161,8 @@ fn judge_nodes(ours: &[Node], theirs: &[Node]) -> Judgement {
                 Verdict::BelowError
             }
             Verdict::OursValue if lies_in(&asked_again, path) => Verdict::Known,
+            // Nobody gets a part of what is an error: an error it is that they get.
+            Verdict::OursValue if lies_in(&broken_here, path) => Verdict::OursError,
             verdict => verdict,
         };
         let here = path.len() + 1;
@@ -209,14 +212,18 @@ fn judge_nodes(ours: &[Node], theirs: &[Node]) -> Judgement {
 
 /// The paths at which both sides say that the value is an error which no input repairs.
 fn broken_on_both_sides<'n>(ours: &'n [Node], theirs: &[Node]) -> Vec<&'n str> {
-    let broken = |node: &&Node| !matches!(&*node.code, "" | "incomplete" | "cycle");
-    let theirs: BTreeSet<&str> = theirs
+    let theirs: BTreeSet<&str> = broken_nodes(theirs).collect();
+    broken_nodes(ours)
+        .filter(|path| theirs.contains(path))
+        .collect()
+}
+
+/// The paths of what is an error that no input repairs.
+fn broken_nodes(nodes: &[Node]) -> impl Iterator<Item = &str> {
+    let broken = nodes
         .iter()
-        .filter(broken)
-        .map(|node| &*node.path)
-        .collect();
-    let ours = ours.iter().filter(broken).map(|node| &*node.path);
-    ours.filter(|path| theirs.contains(path)).collect()
+        .filter(|node| !matches!(&*node.code, "" | "incomplete" | "cycle"));
+    broken.map(|node| &*node.path)
 }
 
 /// Whether a path leads into one of these values, or is one of them.
@@ -385,6 +392,14 @@ mod tests {
         let verdict = |inside, beside| judge(&answer(inside, beside), &answer("1", "1")).verdict;
         assert_eq!(verdict("2", "1"), Verdict::BelowError);
         assert_eq!(verdict("1", "2"), Verdict::OursValue);
+        let sound = outcome(vec![node("", "", ""), node("a", "", "1")]);
+        assert_eq!(judge(&answer("1", "1"), &sound).verdict, Verdict::OursValue);
+        let ours = outcome(vec![
+            node("", "eval", ""),
+            node("a", "eval", ""),
+            node("a.b", "", "1"),
+        ]);
+        assert_eq!(judge(&ours, &sound).verdict, Verdict::OursError);
     }
 
     #[test]
