@@ -303,6 +303,33 @@ impl Session<'_> {
         }
     }
 
+    /// Looks for choices of which no arm is left although they are no error: their arms met one another.
+    fn doubt_arms(&mut self, root: NodeId) {
+        let hollow: FxHashSet<u32> = (0..)
+            .zip(&self.disjunctions)
+            .filter(|(_, choice)| {
+                choice.values.iter().all(|arm| match *arm {
+                    Value::Node(arm) => self.fault_of(self.deref(arm)).is_some(),
+                    _ => false,
+                })
+            })
+            .map(|(id, _)| id)
+            .collect();
+        let mut nodes = if hollow.is_empty() {
+            Vec::new()
+        } else {
+            vec![root]
+        };
+        while let Some(node) = nodes.pop() {
+            if let Base::Value(Value::Disjunction(id)) = self[node].base
+                && hollow.contains(&id.0)
+            {
+                return self.doubt(Doubt::Choice);
+            }
+            nodes.extend_from_slice(self[node].arcs());
+        }
+    }
+
     /// Something is looked up in a node.
     pub(crate) fn doubt_base(&mut self, node: NodeId) {
         if self.overlays.is_empty() || self[node].status != Status::Evaluating {
@@ -407,6 +434,9 @@ impl Session<'_> {
         }
         if self.doubts.conflict && fault.is_none() {
             self.doubt_types(node);
+        }
+        if fault.is_none() {
+            self.doubt_arms(node);
         }
         let Some((doubt, pos)) = self.doubts.found else {
             return Ok(());
