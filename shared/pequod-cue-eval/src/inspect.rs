@@ -318,16 +318,27 @@ impl Session<'_> {
         Value::Node(list)
     }
 
-    /// The default of a node that is one of several. It is a value of its own: what was written without the other arms.
+    /// The default of a node that is one of several, or the choice between its defaults. It is a value of its own: what
+    /// was written without the other arms.
     pub(crate) fn taken_default(&mut self, node: NodeId) -> Option<NodeId> {
         let choice = self.deref(node);
         let default = self.with_default(choice);
-        if default == choice {
+        let (of, value) = if default != choice {
+            (default, Value::Node(default))
+        } else if let Base::Value(Value::Disjunction(d)) = self[choice].base {
+            let disjunction = &self.disjunctions[d.at()];
+            let defaults = disjunction.defaults;
+            if defaults < 2 {
+                return None;
+            }
+            let values = disjunction.values[..defaults].to_vec();
+            (choice, self.add_disjunction(values, defaults, true))
+        } else {
             return None;
-        }
+        };
         let mut conjuncts = SmallVec::new();
         for c in &self[choice].conjuncts {
-            self.without_other_arms(c.elem, default, &mut |elem| {
+            self.without_other_arms(c.elem, value, &mut |elem| {
                 conjuncts.push(Conjunct {
                     env: c.env,
                     elem,
@@ -335,17 +346,20 @@ impl Session<'_> {
                 });
             });
         }
-        let taken = Node {
+        let mut taken = Node {
             work: None,
             conjuncts,
-            ..self[default].clone()
+            ..self[of].clone()
         };
+        if of == choice {
+            taken.base = Base::Value(value);
+        }
         Some(self.new_node(taken))
     }
 
     /// What a conjunct comes to if disjunctions are their one marked arm. Of several marked ones only the value is known
     /// that came of them.
-    fn without_other_arms(&self, elem: Elem, value: NodeId, each: &mut impl FnMut(Elem)) {
+    fn without_other_arms(&self, elem: Elem, value: Value, each: &mut impl FnMut(Elem)) {
         let expr = match elem {
             Elem::Expr(expr) => expr,
             Elem::Decl(decl) => match self.program.decl(decl) {
@@ -360,7 +374,7 @@ impl Session<'_> {
                 match (marked.next(), marked.next()) {
                     (None, _) => each(elem),
                     (Some((arm, _)), None) => each(Elem::Expr(*arm)),
-                    (Some(_), Some(_)) => each(Elem::Value(Value::Node(value))),
+                    (Some(_), Some(_)) => each(Elem::Value(value)),
                 }
             }
             Expr::And(a, b) => {
