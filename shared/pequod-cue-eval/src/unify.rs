@@ -11,7 +11,7 @@ use crate::glance::is_scalar;
 use crate::kind::{Kind, Label, Presence};
 use crate::sched::{Cond, Mode};
 use crate::session::{Conjunct, Elem, Run, Session, Status, Stop, Work};
-use crate::value::{Arg, Base, FaultCode, NodeId, Value, WorkId};
+use crate::value::{Arg, Base, FaultCode, FaultId, NodeId, Value, WorkId};
 
 /// More arcs than this are many.
 const MANY: usize = 16;
@@ -539,10 +539,13 @@ impl Session<'_> {
 
     fn run_checks_held(&mut self, work: WorkId, node: NodeId) -> Run<()> {
         let known = self.fault_of(node).or(self[work].faults);
+        // What one check finds is kept from the next: that would take the value for the error it is going to be.
+        let mut faults: SmallVec<[FaultId; 2]> = SmallVec::new();
         for (c, pos) in std::mem::take(&mut self[work].checks) {
-            if let Some(fault) = self.validate_check(c, pos, node, known)? {
-                self.add_fault(work, fault);
-            }
+            faults.extend(self.validate_check(c, pos, node, known)?);
+        }
+        for fault in faults {
+            self.add_fault(work, fault);
         }
         Ok(())
     }
