@@ -521,7 +521,7 @@ impl Session<'_> {
     pub(crate) fn shown_label(&self, label: Label) -> String {
         let text = self.label_text(label);
         if label.is_string() && !is_identifier(&text) {
-            return crate::print::quote(&text);
+            return pequod_cue_syntax::literal::quote(&text);
         }
         text
     }

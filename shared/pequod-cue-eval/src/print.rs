@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use pequod_cue_syntax::literal::quote;
+
 use crate::arms::Counts;
 use crate::kind::{Kind, Presence};
 use crate::program::ExprId;
@@ -10,31 +12,6 @@ use crate::value::{Arg, Base, NodeId, Problem, ValidatorId, Value};
 
 /// How deep nested values are shown before `…`.
 const DEPTH: u32 = 6;
-
-/// A text in quotes, as CUE writes it.
-pub(crate) fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{b}' => out.push_str("\\v"),
-            '\u{c}' => out.push_str("\\f"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
 
 impl Session<'_> {
     /// A value, briefly.
