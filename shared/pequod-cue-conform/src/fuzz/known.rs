@@ -36,7 +36,11 @@ pub fn difference(ours: &Node, theirs: &Node) -> Option<&'static str> {
     if open_list_arms(ours, theirs) {
         return Some("open-list-arms");
     }
-    let raw = |node: &Node| Some(node.leaf.as_ref()?.get().to_owned());
+    let same_otherwise = ours.kind == theirs.kind && ours.arc == theirs.arc;
+    let raw = |node: &Node| {
+        let default = node.default.as_ref().filter(|_| same_otherwise);
+        Some(node.leaf.as_ref().or(default)?.get().to_owned())
+    };
     let (ours, theirs) = (raw(ours)?, raw(theirs)?);
     if theirs.strip_prefix('-') == Some(&ours) && number(&ours).is_some_and(|n| n.is_zero()) {
         return Some("negative-zero");
@@ -120,6 +124,15 @@ mod tests {
         assert_eq!(difference(&leaf("16"), &leaf("17")), None);
         assert_eq!(difference(&leaf("0"), &leaf("-0")), Some("negative-zero"));
         assert_eq!(difference(&leaf("1"), &leaf("-1")), None);
+        let default = |json: &str, kind: &str| Node {
+            default: leaf(json).leaf,
+            kind: kind.to_owned(),
+            ..Node::default()
+        };
+        let (zero, other) = (default("0", "int"), default("0", "(int|string)"));
+        let negative = default("-0", "(int|string)");
+        assert_eq!(difference(&other, &negative), Some("negative-zero"));
+        assert_eq!(difference(&zero, &negative), None);
     }
 
     #[test]
