@@ -9,6 +9,7 @@ pub mod found;
 mod generate;
 pub mod known;
 pub mod random;
+mod rewrite;
 pub mod robust;
 pub mod verdict;
 
@@ -120,14 +121,13 @@ impl<'a> Pair<'a> {
 
     /// Compares the answers to a package of these files.
     fn judge_files(&mut self, files: &[(&str, &str)]) -> io::Result<Judgement> {
-        let mut archive = String::new();
-        for (name, text) in files {
-            // Writing to a String cannot fail.
-            let _ = write!(archive, "-- {name} --\n{text}");
-            if !archive.ends_with('\n') {
-                archive.push('\n');
-            }
-        }
+        Ok(judge(
+            &self.our_answer(files)?,
+            &self.official_answer(files)?,
+        ))
+    }
+
+    fn official_answer(&mut self, files: &[(&str, &str)]) -> io::Result<Outcome> {
         let files: Vec<_> = files
             .iter()
             .map(|(name, data)| serde_json::json!({"name": name, "data": data}))
@@ -136,24 +136,49 @@ impl<'a> Pair<'a> {
         let answer = self
             .theirs
             .ask(&request.to_string(), self.official_patience);
-        let theirs = match answer {
+        Ok(match answer {
             Ok(line) => serde_json::from_str(&line).unwrap_or_else(|_| without(Poison::Crash)),
             Err(poison) => {
                 self.theirs = official(self.oracle)?;
                 without(poison)
             }
-        };
-        let ours = match self
-            .ours
-            .ask(&Request::package("fuzz", archive), self.patience)
-        {
+        })
+    }
+
+    fn our_answer(&mut self, files: &[(&str, &str)]) -> io::Result<Outcome> {
+        let mut archive = String::new();
+        for (name, text) in files {
+            // Writing to a String cannot fail.
+            let _ = write!(archive, "-- {name} --\n{text}");
+            if !archive.ends_with('\n') {
+                archive.push('\n');
+            }
+        }
+        let request = Request::package("fuzz", archive);
+        Ok(match self.ours.ask(&request, self.patience) {
             Ok(outcome) => outcome,
             Err(poison) => {
                 self.ours = Worker::start()?;
                 without(poison)
             }
-        };
-        Ok(judge(&ours, &theirs))
+        })
+    }
+
+    /// The same program, written so that the reference says of it what we say of both.
+    fn where_we_agree(&mut self, text: &str) -> io::Result<Option<String>> {
+        let same = |a: &Outcome, b: &Outcome| judge(a, b).verdict <= Verdict::Order;
+        let ours = self.our_answer(&[("in.cue", text)])?;
+        for way in rewrite::ways(text) {
+            let files = [("in.cue", &*way)];
+            let theirs = self.official_answer(&files)?;
+            if theirs.poison == Some(Poison::Timeout) {
+                break;
+            }
+            if same(&ours, &theirs) && same(&ours, &self.our_answer(&files)?) {
+                return Ok(Some(way));
+            }
+        }
+        Ok(None)
     }
 
     /// The program with as few lines as show the same.
@@ -264,6 +289,14 @@ pub fn run(oracle: &Oracle, corpus: &Corpus, plan: Plan) -> io::Result<Findings>
                             }
                             judgement = alone;
                         }
+                        if judgement.verdict == Verdict::OursValue
+                            && let Some(way) = pair.where_we_agree(&text)?
+                        {
+                            judgement.verdict = Verdict::Known;
+                            known::WRITTEN_OTHERWISE.clone_into(&mut judgement.signature);
+                            judgement.detail =
+                                format!("{}; as officially if written\n{way}", judgement.detail);
+                        }
                         note(&findings, &mut pair, case, &text, &judgement)?;
                     }
                 })
@@ -315,10 +348,10 @@ fn note(
         };
         findings.kinds.insert(key.clone(), kind);
     }
-    // What we do not have, or do not do in time, needs no small example.
+    // What is known, or we do not have, or do not do in time, needs no small example.
     let worth = !matches!(
         judgement.verdict,
-        Verdict::Unsupported | Verdict::NoReference | Verdict::Timeout
+        Verdict::Known | Verdict::Unsupported | Verdict::NoReference | Verdict::Timeout
     );
     if worth {
         let program = pair.reduced(text, judgement)?;

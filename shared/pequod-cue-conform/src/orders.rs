@@ -75,7 +75,7 @@ fn permutes(attribute: &Attribute) -> bool {
 }
 
 /// A declaration with the attributes behind it.
-fn whole_lines(text: &str, decl: &Decl) -> Span {
+pub(crate) fn whole_lines(text: &str, decl: &Decl) -> Span {
     let mut span = decl.span();
     if let Decl::Field(field) = decl {
         for attribute in &field.attributes {
@@ -121,7 +121,7 @@ fn permutations(order: &mut [usize], from: usize, all: &mut Vec<Vec<usize>>) {
 }
 
 /// The text with other declarations at the places of these.
-fn arranged(text: &str, spans: &[Span], order: &[usize]) -> String {
+pub(crate) fn arranged(text: &str, spans: &[Span], order: &[usize]) -> String {
     let slice = |span: &Span| &text[span.start as usize..span.end as usize];
     let mut out = String::new();
     let mut end = 0;

@@ -12,8 +12,12 @@ pub const NAMES: &[&str] = &[
     "matched-as-expected",
     "negative-zero",
     "open-list-arms",
+    WRITTEN_OTHERWISE,
     "yaml-literals",
 ];
+
+/// The reference says what we say, if the same program is written in another way.
+pub(super) const WRITTEN_OTHERWISE: &str = "written-otherwise";
 
 /// The paths that only were in error once the reference was asked for them (`asked-again`).
 pub fn asked_again(theirs: &[Node]) -> Vec<&str> {
