@@ -211,7 +211,12 @@ impl Session<'_> {
         };
         self.step()?;
         let check = check && self[work].context == self.context;
-        self.deeper(|s| s.unify_work(node, work, needs, mode, check))
+        // Whoever looks at it: what is below it is evaluated where it is itself.
+        let own = self[work].context;
+        let looking = std::mem::replace(&mut self.context, own);
+        let result = self.deeper(|s| s.unify_work(node, work, needs, mode, check, looking));
+        self.context = looking;
+        result
     }
 
     fn unify_work(
@@ -221,6 +226,7 @@ impl Session<'_> {
         needs: Cond,
         mode: Mode,
         check: bool,
+        looking: u32,
     ) -> Run<bool> {
         let parent = self[node].parent;
         if mode == Mode::Finalize || !self.rooted(node) || self.child_conjuncts_known(parent)? {
@@ -250,7 +256,7 @@ impl Session<'_> {
         let depth = std::mem::replace(&mut self[work].eval_depth, now);
         let vertex = self.node;
         self.unifying.push(node);
-        let result = self.unify_marked(node, work, needs, mode, check);
+        let result = self.unify_marked(node, work, needs, mode, check, looking);
         self.unifying.pop();
         self.node = vertex;
         self[work].eval_depth = depth;
@@ -264,6 +270,7 @@ impl Session<'_> {
         needs: Cond,
         mode: Mode,
         check: bool,
+        looking: u32,
     ) -> Run<bool> {
         let own = needs.without(Cond::SUB_FIELDS);
         self.flush_put_off(work)?;
@@ -344,6 +351,7 @@ impl Session<'_> {
         }
         let target = self.deref(node);
         if target != node {
+            self.context = looking;
             return self.finish_forwarded(node, target, work, needs, mode, check);
         }
         if !self[work].completed.any(Cond::SUB_FIELDS) {
