@@ -758,6 +758,9 @@ impl Session<'_> {
                 )
             }
             Base::Struct => {
+                if self.is_decoded(x) {
+                    self.found_content(work, id)?;
+                }
                 for at in 0..self[x].arcs().len() {
                     let arc = self[x].arcs()[at];
                     if self[arc].presence != Presence::Member {

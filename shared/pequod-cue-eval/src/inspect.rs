@@ -417,6 +417,14 @@ impl Session<'_> {
         Value::Node(result)
     }
 
+    /// Whether a function made a struct: that is a struct as if it were written.
+    pub(crate) fn is_decoded(&self, node: NodeId) -> bool {
+        let mut shapes = self[node].shapes().iter();
+        shapes.any(
+            |shape| matches!(shape.source, crate::session::ShapeSource::Data(of) if of == node),
+        )
+    }
+
     /// A finished node; whoever refers to it takes it as it is.
     pub(crate) fn new_data(&mut self, base: Base) -> NodeId {
         let node = self.new_node(Node {
