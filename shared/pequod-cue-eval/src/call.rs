@@ -23,6 +23,19 @@ impl Session<'_> {
         }))
     }
 
+    /// What a value is for who takes it: the language's own functions are values, those of packages validate where they
+    /// stand.
+    pub(crate) fn taken(&mut self, value: Value) -> Value {
+        match value {
+            Value::Builtin(builtin)
+                if !self.program.builtins[builtin as usize].package.is_empty() =>
+            {
+                self.bare_validator(builtin).unwrap_or(value)
+            }
+            other => other,
+        }
+    }
+
     fn add_validator(&mut self, validator: Validator) -> Value {
         let id = u32::try_from(self.validators.len()).unwrap_or(u32::MAX);
         self.validators.push(validator);
@@ -120,7 +133,7 @@ impl Session<'_> {
                     self.add_err_coded(FaultCode::Cycle, "cycle error", [], self.pos, self.node);
                 }
                 Some(Value::Fault(fault)) => self.add_err(fault),
-                Some(value) => values.push(value),
+                Some(value) => values.push(self.taken(value)),
             }
             self.errs = self.combine(saved, self.errs);
         }
@@ -388,6 +401,11 @@ impl Session<'_> {
                 return Ok(Some(fault));
             }
         }
+        // Schemas that are in error were looked at when the validator ran before.
+        let cause = args.iter().find_map(|arg| self.broken_element(*arg));
+        if cause.is_some() {
+            return Ok(Some(self.not_satisfied(id, value, cause)));
+        }
         let mut values: SmallVec<[Value; 4]> = SmallVec::new();
         values.push(value);
         values.extend(args);
@@ -406,6 +424,20 @@ impl Session<'_> {
         if known.is_some() {
             return Ok(known);
         }
+        Ok(Some(self.not_satisfied(id, value, cause)))
+    }
+
+    /// The first error for good among the elements of a list.
+    fn broken_element(&self, list: Value) -> Option<FaultId> {
+        let Value::Node(list) = list else { return None };
+        let arcs = self[self.deref(list)].arcs().iter();
+        let faults = arcs.filter_map(|arc| self.fault_of(self.deref(*arc)));
+        faults
+            .filter(|fault| *fault != CYCLE)
+            .find(|fault| !self.is_incomplete(*fault))
+    }
+
+    fn not_satisfied(&mut self, id: ValidatorId, value: Value, cause: Option<FaultId>) -> FaultId {
         let code = cause.map_or(FaultCode::Eval, |cause| self[cause].code);
         let shown = self.show_validator(id);
         let found = self.content_arg(value);
@@ -418,7 +450,7 @@ impl Session<'_> {
         );
         let problem = self[fault].problems[0] as usize;
         self.problems[problem].cause = cause;
-        Ok(Some(fault))
+        fault
     }
 
     /// A value as it is before it is found to be in error.

@@ -563,13 +563,12 @@ impl Session<'_> {
             return Ok(None);
         };
         let content = self.unwrap(content);
-        // The language's own functions are values; those of packages validate where they stand.
-        if let Some(Value::Builtin(builtin)) = content
-            && !self.program.builtins[builtin as usize].package.is_empty()
-            && let Some(check) = self.bare_validator(builtin)
-        {
-            let fault = self.non_concrete(x, Some(check), op);
-            return Ok(Some(Value::Fault(fault)));
+        if let Some(content @ Value::Builtin(_)) = content {
+            let taken = self.taken(content);
+            if taken != content {
+                let fault = self.non_concrete(x, Some(taken), op);
+                return Ok(Some(Value::Fault(fault)));
+            }
         }
         Ok(match content {
             Some(fault @ Value::Fault(_)) => Some(fault),
