@@ -76,17 +76,23 @@ func walk(root cue.Value, asked asked) []node {
 	return w.nodes
 }
 
-func (w *walker) visit(v cue.Value, path, arc string, held bool, depth int) {
+func (w *walker) visit(v cue.Value, path, arc string, stood bool, depth int) {
 	if depth > maxDepth || len(w.nodes) >= maxNodes {
 		return
 	}
 	core := v.Core()
 	vertex := core.V.DerefValue()
 	n := node{Path: path, Arc: arc, Kind: fmt.Sprint(vertex.Kind())}
+	// Which fields stand for others, before anything is asked: the answer may evaluate them once more.
+	held := make(map[any]bool, len(vertex.Arcs))
+	for _, arcVertex := range vertex.Arcs {
+		shared := arcVertex.DerefValue()
+		held[arcVertex] = shared != arcVertex && shared.BaseValue != nil && shared.Bottom() == nil
+	}
 	if b := vertex.Bottom(); b != nil {
 		n.Code = fmt.Sprint(b.Code)
 		n.Child = b.ChildError
-		n.Again = held
+		n.Again = stood
 		if b.Err != nil {
 			n.Message = b.Err.Error()
 		}
@@ -119,8 +125,6 @@ func (w *walker) visit(v cue.Value, path, arc string, held bool, depth int) {
 				sel = sel.Required()
 			}
 		}
-		shared := arcVertex.DerefValue()
-		held := shared != arcVertex && shared.BaseValue != nil && shared.Bottom() == nil
 		child := v.LookupPath(cue.MakePath(sel))
 		if child.Core().V == nil || child.Core().V.Label != arcVertex.Label {
 			continue
@@ -133,7 +137,7 @@ func (w *walker) visit(v cue.Value, path, arc string, held bool, depth int) {
 		if path != "" {
 			sub = path + "." + label
 		}
-		w.visit(child, sub, mark, held, depth+1)
+		w.visit(child, sub, mark, held[arcVertex], depth+1)
 	}
 }
 
