@@ -83,9 +83,11 @@ pub fn with_runs(page: &str, runs: &BTreeMap<String, String>) -> String {
     let page = page.split(RUNS).next().unwrap_or(page);
     let mut text = format!(
         "{page}{RUNS}\nEach line is written by the run itself, with `--write`. *Fuzz* compares answers to programs out of a \
-         grammar and to changed sources of the archives, case by case known by seed and number; *orders* puts the \
-         declarations of archives in all other orders, or seeded ones if they are many, and counts those in which both \
-         sides agree as they do in the written one; *robust* feeds broken bytes to parser, evaluator, YAML, decimals \
+         grammar and to changed sources of the archives, case by case known by seed and number. What differs is asked once more, of a \
+         process that was asked nothing before, and is counted as known if the ledger has a row for it: among them the \
+         programs to which the reference gives our answer when they are written in another way that says the same. \
+         *Orders* puts the declarations of archives in all other orders, or seeded ones if they are many, and counts those in which both \
+         sides agree as they do in the written one. *Robust* feeds broken bytes to parser, evaluator, YAML, decimals \
          and regular expressions.\n\n| run | outcome |\n| --- | --- |\n"
     );
     for (run, outcome) in runs {
