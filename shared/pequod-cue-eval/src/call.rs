@@ -402,7 +402,7 @@ impl Session<'_> {
             }
         }
         // Schemas that are in error were looked at when the validator ran before.
-        let cause = args.iter().find_map(|arg| self.broken_element(*arg));
+        let cause = args.iter().find_map(|arg| self.broken_part(*arg));
         if cause.is_some() {
             return Ok(Some(self.not_satisfied(id, value, cause)));
         }
@@ -427,10 +427,12 @@ impl Session<'_> {
         Ok(Some(self.not_satisfied(id, value, cause)))
     }
 
-    /// The first error for good among the elements of a list.
-    fn broken_element(&self, list: Value) -> Option<FaultId> {
-        let Value::Node(list) = list else { return None };
-        let arcs = self[self.deref(list)].arcs().iter();
+    /// The first error for good among the elements of a list, or the fields of a struct.
+    fn broken_part(&self, schema: Value) -> Option<FaultId> {
+        let Value::Node(schema) = schema else {
+            return None;
+        };
+        let arcs = self[self.deref(schema)].arcs().iter();
         let faults = arcs.filter_map(|arc| self.fault_of(self.deref(*arc)));
         faults
             .filter(|fault| *fault != CYCLE)

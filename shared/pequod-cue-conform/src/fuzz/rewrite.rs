@@ -3,7 +3,8 @@
 //! The order of the fields of a struct, of the operands of `&` and of the arms of `|` says nothing, nor does saying a
 //! thing twice, or that it is also `_`: unification is commutative and idempotent and `_` is its identity, disjunction
 //! is commutative (CUE language specification, "Unification", "Disjunction" and "Structs"). Where the reference gives
-//! another answer to a program that is written otherwise, its answer is an accident.
+//! another answer to a program that is written otherwise, its answer is an accident. The same holds for what `list.Sort`
+//! sorts: a list, or its elements one by one.
 
 use pequod_cue_syntax::ast::{
     BinaryOp, Clause, Comprehension, Decl, Element, Expr, LabelKind, Part,
@@ -21,14 +22,20 @@ const WAYS_OF_A_SIZE: u64 = 12;
 
 /// The program in other ways: changed in one place first, then in several.
 pub(super) fn ways(text: &str) -> impl Iterator<Item = String> {
-    (0..WAYS).filter_map(move |way| {
+    let others = (0..WAYS).filter_map(move |way| {
         let mut random = Random::new(text.len() as u64, way);
         let mut changed = text.to_owned();
         for _ in 0..=way / WAYS_OF_A_SIZE {
             changed = once(&changed, &mut random)?;
         }
         (changed != text).then_some(changed)
-    })
+    });
+    let sorted = Places::of(text).map(|places| places.sorted);
+    let one_by_one = sorted.unwrap_or_default().into_iter().map(|list| {
+        let elements = format!("[for v in ({}) {{v}}]", at(text, list));
+        replaced(text, list, &elements)
+    });
+    one_by_one.chain(others)
 }
 
 /// The text, changed in one place.
@@ -81,6 +88,8 @@ struct Places {
     fields: Vec<Span>,
     /// Values that may be unified with themselves and with `_`.
     values: Vec<Span>,
+    /// Lists that are sorted.
+    sorted: Vec<Span>,
 }
 
 impl Places {
@@ -183,6 +192,13 @@ impl Places {
                 }
             }
             Expr::Call(call) => {
+                let sorts = matches!(
+                    at(text, call.function.span()),
+                    "list.Sort" | "list.SortStable"
+                );
+                if let Some(list) = call.arguments.first().filter(|_| sorts) {
+                    self.sorted.push(list.span());
+                }
                 self.expr(text, &call.function);
                 for argument in &call.arguments {
                     self.expr(text, argument);
@@ -235,6 +251,13 @@ mod tests {
             assert!(way.contains("[2, 1+c]"), "{way}");
             assert_eq!(way.matches("X=").count(), 1, "{way}");
         }
+    }
+
+    #[test]
+    fn what_is_sorted_is_its_elements() {
+        let way = ways("import \"list\"\na: list.Sort(b, {})\n").next();
+        let one_by_one = "import \"list\"\na: list.Sort([for v in (b) {v}], {})\n";
+        assert_eq!(way.as_deref(), Some(one_by_one));
     }
 
     #[test]
