@@ -76,6 +76,16 @@ impl Session<'_> {
                 }
                 builtin
             }
+            Some(Value::Validator(_)) => {
+                self.add_err_coded(
+                    FaultCode::Eval,
+                    "cannot call previously called validator {}",
+                    [Arg::Expr(function)],
+                    self.pos,
+                    self.node,
+                );
+                return Ok(None);
+            }
             other => {
                 // Whatever kept the callee from being a function, even something that more input
                 // would mend: an error.
