@@ -96,14 +96,7 @@ fn orders(count: usize, seeded: usize) -> Vec<Vec<usize>> {
         return all;
     }
     (0..seeded)
-        .map(|case| {
-            let mut random = Random::new(count as u64, case as u64);
-            let mut order = written.clone();
-            for at in (1..count).rev() {
-                order.swap(at, random.below(at + 1));
-            }
-            order
-        })
+        .map(|case| Random::new(count as u64, case as u64).order(count))
         .filter(|order| *order != written)
         .collect()
 }

@@ -292,14 +292,12 @@ impl Session<'_> {
 
     /// Looks for values that are of no type although they are no error.
     fn doubt_types(&mut self, root: NodeId) {
-        let mut nodes = vec![root];
-        while let Some(node) = nodes.pop() {
+        let of_no_type = |node| {
             let kind = crate::dump::settled_kind(self, Value::Node(node));
-            if self.fault_of(node).is_none() && kind.is_bottom() {
-                self.doubt(Doubt::NoType);
-                return;
-            }
-            nodes.extend_from_slice(self[node].arcs());
+            self.fault_of(node).is_none() && kind.is_bottom()
+        };
+        if self.is_somewhere(root, of_no_type) {
+            self.doubt(Doubt::NoType);
         }
     }
 
@@ -315,19 +313,22 @@ impl Session<'_> {
             })
             .map(|(id, _)| id)
             .collect();
-        let mut nodes = if hollow.is_empty() {
-            Vec::new()
-        } else {
-            vec![root]
-        };
+        let is_hollow = |node: NodeId| matches!(self[node].base, Base::Value(Value::Disjunction(id)) if hollow.contains(&id.0));
+        if !hollow.is_empty() && self.is_somewhere(root, is_hollow) {
+            self.doubt(Doubt::Choice);
+        }
+    }
+
+    /// Whether something holds for a node or what is below it.
+    fn is_somewhere(&self, root: NodeId, holds: impl Fn(NodeId) -> bool) -> bool {
+        let mut nodes = vec![root];
         while let Some(node) = nodes.pop() {
-            if let Base::Value(Value::Disjunction(id)) = self[node].base
-                && hollow.contains(&id.0)
-            {
-                return self.doubt(Doubt::Choice);
+            if holds(node) {
+                return true;
             }
             nodes.extend_from_slice(self[node].arcs());
         }
+        false
     }
 
     /// Something is looked up in a node.

@@ -41,11 +41,11 @@ pub fn difference(ours: &Node, theirs: &Node) -> Option<&'static str> {
         return Some("open-list-arms");
     }
     let same_otherwise = ours.kind == theirs.kind && ours.arc == theirs.arc;
-    let raw = |node: &Node| {
-        let default = node.default.as_ref().filter(|_| same_otherwise);
-        Some(node.leaf.as_ref().or(default)?.get().to_owned())
+    let (ours, theirs) = match (&ours.leaf, &theirs.leaf) {
+        (None, None) if same_otherwise => (ours.default.as_ref()?, theirs.default.as_ref()?),
+        (ours, theirs) => (ours.as_ref()?, theirs.as_ref()?),
     };
-    let (ours, theirs) = (raw(ours)?, raw(theirs)?);
+    let (ours, theirs) = (ours.get().to_owned(), theirs.get().to_owned());
     if theirs.strip_prefix('-') == Some(&ours) && number(&ours).is_some_and(|n| n.is_zero()) {
         return Some("negative-zero");
     }
@@ -137,6 +137,11 @@ mod tests {
         let negative = default("-0", "(int|string)");
         assert_eq!(difference(&other, &negative), Some("negative-zero"));
         assert_eq!(difference(&zero, &negative), None);
+        let decided = Node {
+            leaf: leaf("-0").leaf,
+            ..default("-0", "int")
+        };
+        assert_eq!(difference(&zero, &decided), None);
     }
 
     #[test]

@@ -25,6 +25,15 @@ impl Random {
         usize::try_from(self.next() % bound.max(1) as u64).unwrap_or(0)
     }
 
+    /// The numbers below a count in some order.
+    pub fn order(&mut self, count: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..count).collect();
+        for at in (1..count).rev() {
+            order.swap(at, self.below(at + 1));
+        }
+        order
+    }
+
     /// Whether something happens that does so once in that many times.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0

@@ -55,11 +55,7 @@ fn once(text: &str, random: &mut Random) -> Option<String> {
         }
         _ => {
             let group = pick(&places.groups, random)?;
-            let mut order: Vec<usize> = (0..group.len()).collect();
-            for at in (1..order.len()).rev() {
-                order.swap(at, random.below(at + 1));
-            }
-            arranged(text, group, &order)
+            arranged(text, group, &random.order(group.len()))
         }
     };
     // A field may have stood where only a comma kept it from the next.
