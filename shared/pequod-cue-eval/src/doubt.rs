@@ -313,8 +313,12 @@ impl Session<'_> {
             })
             .map(|(id, _)| id)
             .collect();
-        let is_hollow = |node: NodeId| matches!(self[node].base, Base::Value(Value::Disjunction(id)) if hollow.contains(&id.0));
+        let is_hollow = |node: NodeId| {
+            matches!(self[node].base, Base::Value(Value::Disjunction(id)) if hollow.contains(&id.0))
+                && self.fault_of(node).is_none()
+        };
         if !hollow.is_empty() && self.is_somewhere(root, is_hollow) {
+            self.doubts.always = true;
             self.doubt(Doubt::Choice);
         }
     }
@@ -436,9 +440,7 @@ impl Session<'_> {
         if self.doubts.conflict && fault.is_none() {
             self.doubt_types(node);
         }
-        if fault.is_none() {
-            self.doubt_arms(node);
-        }
+        self.doubt_arms(node);
         let Some((doubt, pos)) = self.doubts.found else {
             return Ok(());
         };

@@ -5,12 +5,16 @@
 //! together only when somebody reads them.
 
 use pequod_cue_syntax::Pos;
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use crate::kind::Kind;
 use crate::program::ExprId;
 use crate::session::{CYCLE, Origin, Session};
 use crate::value::{Arg, Base, Fault, FaultCode, FaultId, NodeId, Problem, Value, WorkId};
+
+/// So many are looked for one by one.
+const FEW_PROBLEMS: usize = 16;
 
 impl Session<'_> {
     pub(crate) fn add_fixed_faults(&mut self) {
@@ -230,10 +234,20 @@ impl Session<'_> {
             }
         }
         let mut problems = self[first].problems.clone();
-        for problem in &self[second].problems {
-            if !problems.contains(problem) {
-                problems.push(*problem);
+        let more = &self[second].problems;
+        if more.len() <= FEW_PROBLEMS {
+            for problem in more {
+                if !problems.contains(problem) {
+                    problems.push(*problem);
+                }
             }
+        } else {
+            let known: FxHashSet<u32> = problems.iter().copied().collect();
+            problems.extend(
+                more.iter()
+                    .copied()
+                    .filter(|problem| !known.contains(problem)),
+            );
         }
         let (x, y) = (&self[first], &self[second]);
         let fault = Fault {

@@ -348,6 +348,7 @@ impl Session<'_> {
         }
         let mut taken = Node {
             work: None,
+            underlying: None,
             conjuncts,
             ..self[of].clone()
         };

@@ -8,7 +8,7 @@ use crate::datum::Datum;
 use crate::function::{Fault, Function, Result, functions};
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
-    "Encode" (Data) -> "string" = |a| {
+    "Encode" (Rows) -> "string" = |a| {
         let mut out = String::new();
         for row in rows(a.datum(0)?)? {
             for (index, column) in rows(row)?.iter().enumerate() {

@@ -9,19 +9,19 @@ use crate::datum::Datum;
 use crate::function::{Args, Fault, Function, Result, functions};
 
 pub(crate) const BASE64: &[Function] = functions![
-    "EncodedLen" (Data, Int) -> "int" = |a| {
+    "EncodedLen" (Flat, Int) -> "int" = |a| {
         standard(a)?;
         Ok(Datum::int((a.int(1)? + 2) / 3 * 4))
     };
-    "DecodedLen" (Data, Int) -> "int" = |a| {
+    "DecodedLen" (Flat, Int) -> "int" = |a| {
         standard(a)?;
         Ok(Datum::int(a.int(1)? / 4 * 3))
     };
-    "Encode" (Data, Bytes) -> "string" = |a| {
+    "Encode" (Flat, Bytes) -> "string" = |a| {
         standard(a)?;
         Ok(Datum::text(STANDARD.encode(a.bytes(1)?)))
     };
-    "Decode" (Data, String) -> "bytes" = |a| {
+    "Decode" (Flat, String) -> "bytes" = |a| {
         standard(a)?;
         // Line ends are no part of the text.
         let text: String = a.text(1)?.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();

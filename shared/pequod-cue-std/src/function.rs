@@ -52,8 +52,18 @@ pub enum Param {
     Data,
     /// The same; definitions and hidden fields must be complete, too.
     Whole,
-    /// What may be an address: the same as [`Param::Data`], but of a struct only that it is one.
+    /// The same, but of a struct or a list only that it is one: either is an error though it be incomplete.
+    Flat,
+    /// The same, but of a struct only that it is one.
+    Stream,
+    /// As [`Param::Whole`], but of a struct only that it is one.
+    WholeStream,
+    /// As [`Param::Stream`]; what is no list among the elements of a list is an error though it be incomplete.
+    Rows,
+    /// What may be an address: text, or a list of ints.
     Address,
+    /// The same, but a list that is incomplete is given as an empty one.
+    Host,
     /// A list whose elements stay what they are: scalars and lists of such as data, all else opaque.
     List,
     /// A list of lists under the rule of [`Param::List`]; those may be open.
@@ -94,7 +104,7 @@ pub enum FaultKind {
     Error,
     /// A validator says no, with a reason; in other places the function just answers no.
     Invalid,
-    /// A validator says not yet: more input may help.
+    /// A validator says not yet, as more input may help; in other places the function just answers no.
     Incomplete,
     /// The function does not do that here: the evaluation must end.
     Unsupported,

@@ -15,7 +15,7 @@ use crate::function::{Fault, Function, Result, functions};
 pub(crate) const FUNCTIONS: &[Function] = functions![
     "Valid" (Bytes) -> "bool" = |a| Ok(Datum::Bool(is_valid(a.bytes(0)?)));
     "Marshal" (Data) -> "string" = |a| Ok(Datum::text(encode(a.datum(0)?)?));
-    "MarshalStream" (Data) -> "string" = |a| {
+    "MarshalStream" (Stream) -> "string" = |a| {
         let mut text = String::new();
         for element in a.list(0)? {
             text.push_str(&encode(element)?);

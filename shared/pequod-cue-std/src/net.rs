@@ -24,7 +24,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
     "IP" (Address) -> "bool" = |a| address(a, 0).map(|_| Datum::Bool(true));
     "IPv4" (Address) -> "bool" = |a| Ok(Datum::Bool(address(a, 0)?.is_ipv4()));
     "IPv6" (Address) -> "bool" = |a| Ok(Datum::Bool(address(a, 0)?.is_ipv6()));
-    "IPCIDR" (Address) -> "bool" = |a| prefix(a, 0).map(|_| Datum::Bool(true));
+    "IPCIDR" (Flat) -> "bool" = |a| prefix(a, 0).map(|_| Datum::Bool(true));
     "LoopbackIP" (Address) -> "bool" = |a| Ok(Datum::Bool(match plain(address(a, 0)?) {
         IpAddr::V4(v4) => v4.is_loopback(),
         IpAddr::V6(v6) => v6.is_loopback(),
@@ -62,7 +62,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         }
         Ok(Datum::text(show(add(address(a, 0)?, &offset)?)))
     };
-    "AddIPCIDR" (Address, Int) -> "string" = |a| {
+    "AddIPCIDR" (Flat, Int) -> "string" = |a| {
         let (address, bits) = prefix(a, 0)?;
         let offset = a.big(1)? << (width(address) - bits);
         Ok(Datum::text(format!("{}/{bits}", show(add(address, &offset)?))))
@@ -81,7 +81,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         }
         Ok(Datum::Struct(fields))
     };
-    "InCIDR" (Address, Address) -> "bool" = |a| {
+    "InCIDR" (Address, Flat) -> "bool" = |a| {
         let address = address(a, 0)?;
         let (network, bits) = prefix(a, 1)?;
         let same_family = address.is_ipv4() == network.is_ipv4();
@@ -93,7 +93,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         Ok(Datum::int(order as i64))
     };
     "SplitHostPort" (String) -> "list" = |a| split_host_port(a.text(0)?);
-    "JoinHostPort" (Address, Address) -> "string" = |a| {
+    "JoinHostPort" (Host, Flat) -> "string" = |a| {
         let host = match a.datum(0)? {
             Datum::List(_) => show(address(a, 0)?),
             _ => String::from_utf8_lossy(a.bytes(0)?).into_owned(),

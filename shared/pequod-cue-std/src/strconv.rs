@@ -39,7 +39,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         let text = a.text(0)?;
         integer(text, 10).map(|value| Datum::big(&value)).ok_or_else(|| failed("Atoi", text, "invalid syntax"))
     };
-    "FormatFloat" (Number, Data, Int, Int) -> "string" = |a| {
+    "FormatFloat" (Number, Flat, Int, Int) -> "string" = |a| {
         let format = match a.datum(1)? {
             Datum::String(text) => match text.as_bytes() {
                 [format] => *format,

@@ -10,7 +10,7 @@ use crate::function::{Fault, Function, Result, functions};
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
     "Marshal" (Whole) -> "string" = |a| Ok(Datum::text(emit(&value(a.datum(0)?)?)));
-    "MarshalStream" (Whole) -> "string" = |a| {
+    "MarshalStream" (WholeStream) -> "string" = |a| {
         let values: Vec<Value> = a.list(0)?.iter().map(value).collect::<Result<_>>()?;
         Ok(Datum::text(emit_stream(&values)))
     };

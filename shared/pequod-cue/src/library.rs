@@ -93,7 +93,15 @@ const fn kind_of(param: Param) -> Kind {
         Param::Bool => Kind::BOOL,
         Param::String | Param::Os | Param::OsRequired | Param::OsWindows => Kind::STRING,
         Param::Bytes => Kind(Kind::BYTES.0 | Kind::STRING.0),
-        Param::Data | Param::Whole | Param::Address | Param::Value => Kind::TOP,
+        Param::Data
+        | Param::Whole
+        | Param::Flat
+        | Param::Stream
+        | Param::WholeStream
+        | Param::Rows
+        | Param::Address
+        | Param::Host
+        | Param::Value => Kind::TOP,
         Param::List
         | Param::Lists
         | Param::Strings
@@ -174,7 +182,12 @@ fn run(
             Param::ListShape | Param::StructShape => shape(call, value)?,
             Param::Strings => items(call, value, at, ("string", Kind::STRING))?,
             Param::Numbers | Param::Factors => items(call, value, at, ("number", Kind::NUMBER))?,
-            Param::Address => address(call, value)?,
+            Param::Flat => flat(call, value)?,
+            Param::Stream => stream(call, value, Reach::Regular)?,
+            Param::WholeStream => stream(call, value, Reach::Everything)?,
+            Param::Rows => table(call, value)?,
+            Param::Address => address(call, value, at)?,
+            Param::Host => host(call, value, at)?,
             Param::Whole => complete(call, value, Reach::Everything)?,
             _ => complete(call, value, Reach::Regular)?,
         };
@@ -201,9 +214,10 @@ fn run(
             }))
         }
         Err(fault) => match fault.kind {
-            FaultKind::Error => Ok(call.fail(fault.text)),
-            FaultKind::Invalid if call.validates() => Ok(call.fail(fault.text)),
-            FaultKind::Invalid => Ok(Some(Value::Bool(false))),
+            FaultKind::Invalid | FaultKind::Incomplete if !call.validates() => {
+                Ok(Some(Value::Bool(false)))
+            }
+            FaultKind::Error | FaultKind::Invalid => Ok(call.fail(fault.text)),
             FaultKind::Incomplete => Ok(call.incomplete(fault.text)),
             FaultKind::Unsupported => call.unsupported(feature),
             FaultKind::Limit => call.unsupported("a result of this size"),
@@ -331,12 +345,71 @@ fn items(
     Ok(Some(Datum::List(list)))
 }
 
-/// What may be an address: a struct is none, whatever is in it.
-fn address(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
+/// A scalar: a struct or a list is none, whatever is in it.
+fn flat(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
+    match call.view(value)? {
+        Some(View::List { .. }) => Ok(Some(Datum::List(Vec::new()))),
+        Some(_) => stream(call, value, Reach::Regular),
+        None => Ok(None),
+    }
+}
+
+/// Data that is no struct: if it is one, it does not matter what is in it.
+fn stream(call: &mut Call<'_, '_>, value: Value, reach: Reach) -> Run<Option<Datum>> {
     match call.view(value)? {
         Some(View::Struct { .. }) => Ok(Some(Datum::Struct(Vec::new()))),
-        Some(_) => complete(call, value, Reach::Regular),
+        Some(_) => complete(call, value, reach),
         None => Ok(None),
+    }
+}
+
+/// Data in rows: what can never be a list is no row, whatever is in it.
+fn table(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
+    let Some(View::List { elements, .. }) = call.view(value)? else {
+        return stream(call, value, Reach::Regular);
+    };
+    let mut rows = Vec::with_capacity(elements.len());
+    for element in elements {
+        if !call.is_undecided(element)? && call.view(element)?.is_none() {
+            return Ok(None);
+        }
+        let kind = call.kind_of(element);
+        if !kind.meets(Kind::LIST) {
+            let shown = call.default_value(element);
+            let shown = call.show(shown);
+            call.fail(format!("cannot use value {shown} (type {kind}) as list"));
+            return Ok(None);
+        }
+        match complete(call, element, Reach::Regular)? {
+            Some(row) => rows.push(row),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Datum::List(rows)))
+}
+
+/// What may be an address: text or a list of ints.
+fn address(call: &mut Call<'_, '_>, value: Value, argument: usize) -> Run<Option<Datum>> {
+    match call.view(value)? {
+        Some(View::List { .. }) => items(call, value, argument, ("int", Kind::INT)),
+        Some(_) => stream(call, value, Reach::Regular),
+        None => Ok(None),
+    }
+}
+
+/// What may be a host: an address, but a list that is none yet is none.
+fn host(call: &mut Call<'_, '_>, value: Value, argument: usize) -> Run<Option<Datum>> {
+    let Some(View::List { elements, .. }) = call.view(value)? else {
+        return address(call, value, argument);
+    };
+    let is_known = |element| {
+        let taken = call.default_value(element);
+        call.number_of(taken).is_some()
+    };
+    if elements.into_iter().all(is_known) {
+        address(call, value, argument)
+    } else {
+        Ok(Some(Datum::List(Vec::new())))
     }
 }
 
