@@ -272,11 +272,10 @@ impl Session<'_> {
                 _ => {
                     self.finish_others(&values[..at])?;
                     self.finish_others(&values[at + 1..])?;
-                    // What is passed on closed has to be a struct by now, or several.
-                    let passed_on = b.package.is_empty() && b.result == Kind::STRUCT;
+                    // What is to be closed has to be a struct by now, or several.
                     let several =
                         matches!(content, None | Some(Value::Node(_) | Value::Disjunction(_)));
-                    if passed_on && !several {
+                    if crate::language::closes(b) && !several {
                         let what = "struct argument must be concrete";
                         self.add_err_coded(FaultCode::Eval, what, [], self.pos, self.node);
                         return Ok(self.errs.take().map(Value::Fault));

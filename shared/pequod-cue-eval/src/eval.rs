@@ -23,12 +23,8 @@ impl Session<'_> {
     /// Evaluates to something concrete: takes the default, and the content of a scalar's node.
     pub(crate) fn value(&mut self, expr: ExprId, cond: Cond, mode: Mode) -> Run<Option<Value>> {
         let (value, _) = self.eval_close(expr, cond, mode, true)?;
-        Ok(match value {
-            Some(value) => self
-                .default_of(Some(value))
-                .and_then(|value| self.unwrap(value)),
-            None => None,
-        })
+        let taken = self.default_of(value).and_then(|value| self.unwrap(value));
+        Ok(taken.map(|value| self.taken(value)))
     }
 
     /// Evaluates, and says by what the result came.

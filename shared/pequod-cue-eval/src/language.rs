@@ -43,6 +43,11 @@ language_builtins! {
     "__test_experiment" (Kind::TOP) -> Kind::TOP, true, test_experiment;
 }
 
+/// Whether a function gives its argument back closed.
+pub(crate) fn closes(builtin: &Builtin) -> bool {
+    builtin.package.is_empty() && matches!(builtin.name, "close" | "__closeAll" | "__reclose")
+}
+
 fn len(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
     let count = match call.arg(0) {
         Value::Str(sym) => call.session.text(sym).len(),

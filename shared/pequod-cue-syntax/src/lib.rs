@@ -25,7 +25,7 @@ pub use chars::is_identifier;
 pub use error::SYNTAX;
 pub use experiment::{ExperimentError, Experiments};
 pub use format::{format_file, format_simplified};
-pub use names::for_each_name;
+pub use names::{for_each_identifier, for_each_name};
 pub use parse::{parse_expr, parse_expr_with, parse_file};
 pub use position::{FileId, Pos, Source, Span};
 pub use print::{print_decl, print_expr, print_file};

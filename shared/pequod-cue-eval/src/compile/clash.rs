@@ -10,9 +10,8 @@
 
 use pequod_cue_syntax::ast::{
     Clause, Comprehension, Decl, Element, Expr, Field, File, Ident, LabelKind, LetClause, Part,
-    SelectorLabel,
 };
-use pequod_cue_syntax::{Span, ast};
+use pequod_cue_syntax::{Span, ast, for_each_identifier};
 use rustc_hash::FxHashMap;
 
 /// The clashes in a file: where, and what to say.
@@ -222,17 +221,17 @@ impl Pass {
 
     /// A pattern may not mention the fields it could match.
     fn pattern(&mut self, pattern: &Expr) {
-        let mut names = Vec::new();
-        mentioned(pattern, &mut names);
-        for (name, span) in names {
-            let matched = self.scopes.iter().rev().take_while(|scope| !scope.in_value);
-            for _ in matched.filter(|scope| scope.names.contains_key(&name)) {
+        let (scopes, found) = (&self.scopes, &mut self.found);
+        for_each_identifier(pattern, &mut |ident| {
+            let name = &ident.name;
+            let matched = scopes.iter().rev().take_while(|scope| !scope.in_value);
+            for _ in matched.filter(|scope| scope.names.contains_key(name)) {
                 let text = format!(
                     "reference {name:?} in label expression refers to field against which it would be matched"
                 );
-                self.found.push((span, text));
+                found.push((ident.span, text));
             }
-        }
+        });
     }
 
     /// A `let` is not visible in its own value.
@@ -359,37 +358,6 @@ fn parts_of<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
         | Expr::Struct(_)
         | Expr::List(_) => {}
     }
-}
-
-/// All names in a pattern, whether they refer to something or not.
-fn mentioned(expr: &Expr, names: &mut Vec<(ast::Name, Span)>) {
-    match expr {
-        Expr::Ident(ident) => names.push((ident.name.clone(), ident.span)),
-        Expr::Selector(selector) => {
-            if let SelectorLabel::Ident(ident) = &selector.selector {
-                names.push((ident.name.clone(), ident.span));
-            }
-        }
-        Expr::List(list) => {
-            for element in &list.elements {
-                if let Element::Expr(expr) = element {
-                    mentioned(expr, names);
-                }
-            }
-        }
-        Expr::Struct(lit) => {
-            for decl in &lit.decls {
-                if let Decl::Field(field) = decl {
-                    if let LabelKind::Ident(ident) = &field.label.kind {
-                        names.push((ident.name.clone(), ident.span));
-                    }
-                    mentioned(&field.value, names);
-                }
-            }
-        }
-        _ => {}
-    }
-    parts_of(expr, &mut |part| mentioned(part, names));
 }
 
 #[cfg(test)]

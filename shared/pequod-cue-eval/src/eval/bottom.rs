@@ -35,10 +35,8 @@ impl Session<'_> {
     ) -> Run<Option<Value>> {
         let mut there = op != Op::Equal;
         let value = self.eval(x, Cond::NEED_TASKS, Mode::Finalize)?;
-        let content = match value {
-            Some(value) => self.default_of(Some(value)).and_then(|v| self.unwrap(v)),
-            None => None,
-        };
+        let content = self.default_of(value).and_then(|v| self.unwrap(v));
+        let content = content.map(|value| self.taken(value));
         let content = match content {
             Some(v) if !matches!(v, Value::Fault(_)) && self.kind(v).meets(Kind::COMPOSITE) => {
                 value

@@ -170,7 +170,7 @@ impl Session<'_> {
         let value = self.value(expr, Cond::SCALAR, Mode::Yield)?;
         Ok(match value {
             Some(Value::Int(index)) if index >= 0 => usize::try_from(index).ok(),
-            Some(Value::Fault(_)) => None,
+            None | Some(Value::Fault(_)) => self.errs.is_none().then_some(0),
             Some(index @ Value::Int(_)) => {
                 self.add_err_coded(
                     FaultCode::Eval,
@@ -183,7 +183,7 @@ impl Session<'_> {
             }
             Some(other) => {
                 let kind = self.kind(other);
-                let code = if self.is_concrete(other) {
+                let code = if self.is_concrete(other) || !kind.meets(Kind::INT) {
                     FaultCode::Eval
                 } else {
                     FaultCode::Incomplete
@@ -197,7 +197,6 @@ impl Session<'_> {
                 );
                 None
             }
-            None => self.errs.is_none().then_some(0),
         })
     }
 }
