@@ -10,7 +10,7 @@ use crate::export::Check;
 use crate::kind::{Kind, Presence};
 use crate::program::ExprId;
 use crate::session::{Node, Run, Session};
-use crate::value::{Arg, Base, Disjunction, DisjunctionId, FaultCode, Value};
+use crate::value::{Arg, Base, FaultCode, Value};
 
 /// A function of the language or of a package.
 pub struct Builtin {
@@ -424,13 +424,8 @@ impl Call<'_, '_> {
 
     /// `*null | _` as a result.
     pub fn null_by_default(&mut self) -> Value {
-        let id = u32::try_from(self.session.disjunctions.len()).unwrap_or(u32::MAX);
-        self.session.disjunctions.push(Disjunction {
-            values: Box::new([Value::Null, Value::Top]),
-            defaults: 1,
-            marked: true,
-        });
-        Value::Disjunction(DisjunctionId(id))
+        self.session
+            .add_disjunction(vec![Value::Null, Value::Top], 1, true)
     }
 
     /// The number a value is.

@@ -488,6 +488,11 @@ impl Session<'_> {
                     return self.insert_value(work, env, validator, id, pos);
                 }
             }
+            Value::Disjunction(d) if self.disjunctions[d.at()].written => {
+                self.insert_disjunction_value(work, env, d, id, pos)?;
+                self.mark_conjunct(work, Kind::TOP, id, Flags::NONE);
+                return Ok(());
+            }
             _ => {}
         }
         let kind = self.kind(value);

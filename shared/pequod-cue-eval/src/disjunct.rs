@@ -646,8 +646,18 @@ impl Session<'_> {
             values: values.into(),
             defaults,
             marked,
+            written: false,
         });
         Value::Disjunction(DisjunctionId(id))
+    }
+
+    /// Alternatives that were not looked at yet.
+    pub(crate) fn add_written_disjunction(&mut self, values: Vec<Value>) -> Value {
+        let disjunction = self.add_disjunction(values, 0, false);
+        if let Some(added) = self.disjunctions.last_mut() {
+            added.written = true;
+        }
+        disjunction
     }
 
     /// Adds an arm unless it equals one that is there.

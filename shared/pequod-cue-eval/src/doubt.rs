@@ -449,7 +449,9 @@ impl Session<'_> {
                 .problems
                 .iter()
                 .any(|problem| self.problems[*problem as usize].template == crate::arms::HEADING);
-            if !(self.doubts.always || of_arms && self.doubts.strict) {
+            // The reference does not see that a field is not allowed if its own comprehension asked for the struct.
+            let unseen = doubt == Doubt::OwnStruct && self[fault].close_check;
+            if !(self.doubts.always || of_arms && self.doubts.strict || unseen) {
                 return Ok(());
             }
         }

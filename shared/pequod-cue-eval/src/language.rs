@@ -212,7 +212,7 @@ fn or(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
     }
     let session = &mut *call.session;
     let values: Vec<_> = elements.into_iter().map(Value::Node).collect();
-    let disjunction = session.add_disjunction(values, 0, false);
+    let disjunction = session.add_written_disjunction(values);
     let c = Conjunct {
         env: NO_ENV,
         elem: Elem::Value(disjunction),

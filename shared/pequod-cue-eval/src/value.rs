@@ -151,6 +151,8 @@ pub struct Disjunction {
     pub defaults: usize,
     /// Whether anything was marked.
     pub marked: bool,
+    /// Whether it stands for one that is written, as a call of `or` does: what its arms are is still to be found out.
+    pub written: bool,
 }
 
 /// Operators.
