@@ -15,6 +15,7 @@ use pequod_cue_syntax::Pos;
 use rustc_hash::FxHashSet;
 
 use crate::budget::Poison;
+use crate::kind::Kind;
 use crate::sched::Kind as TaskKind;
 use crate::session::{Run, Session, Status, Stop};
 use crate::value::{Base, FaultCode, FaultId, NodeId, Value};
@@ -342,7 +343,8 @@ impl Session<'_> {
         }
         let choice = self.underlying(node);
         if self.chooses(&self.task_stack, choice) {
-            if self.in_comprehension() {
+            // Whether a list may have more elements hangs on whether the reference closed it by then.
+            if self.in_comprehension() || self.kind(Value::Node(node)) == Kind::LIST {
                 self.doubt(Doubt::Choice);
             }
             self.doubts.parts_read.insert(choice);
