@@ -253,8 +253,8 @@ impl Session<'_> {
                 && self[task.work].scalar.is_none()
         });
         if own_struct {
-            // A field that is not there may be the one the whole would fail by, or not.
-            self.doubts.always |= !self.overlays.is_empty();
+            // A field that is not there, or is there, may be the one the whole fails by: an error is doubtful, too.
+            self.doubts.always = true;
             self.doubt(Doubt::OwnStruct);
         }
         // The comprehension goes on with what there is: inside arms, that hangs on how far the others are.
@@ -451,9 +451,7 @@ impl Session<'_> {
                 .problems
                 .iter()
                 .any(|problem| self.problems[*problem as usize].template == crate::arms::HEADING);
-            // The reference does not see that a field is not allowed if its own comprehension asked for the struct.
-            let unseen = doubt == Doubt::OwnStruct && self[fault].close_check;
-            if !(self.doubts.always || of_arms && self.doubts.strict || unseen) {
+            if !(self.doubts.always || of_arms && self.doubts.strict) {
                 return Ok(());
             }
         }
