@@ -28,7 +28,8 @@ pub fn for_each_name(decls: &[Decl], call: &mut dyn FnMut(&Ident)) {
 /// another name for something, or what stands behind a dot.
 ///
 /// ```
-/// use pequod_cue_syntax::{Decl, FileId, for_each_identifier, parse_file};
+/// use pequod_cue_syntax::ast::Decl;
+/// use pequod_cue_syntax::{FileId, for_each_identifier, parse_file};
 ///
 /// let file = parse_file(FileId(0), "a.cue", "{a: b.c, for d in e {}}").unwrap();
 /// let Decl::Embed(embed) = &file.decls[0] else { panic!() };
