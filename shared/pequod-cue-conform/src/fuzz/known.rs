@@ -53,6 +53,37 @@ pub fn difference(ours: &Node, theirs: &Node) -> Option<&'static str> {
     same_yaml(&text(&ours)?, &text(&theirs)?).then_some("yaml-literals")
 }
 
+/// Whether two paths differ only by labels that are the same YAML but for how numbers are spelled: such text was made
+/// the name of a field.
+pub fn respelled(ours: &str, theirs: &str) -> bool {
+    let (ours, theirs) = (labels(ours), labels(theirs));
+    ours.len() == theirs.len()
+        && ours
+            .iter()
+            .zip(&theirs)
+            .all(|(ours, theirs)| ours == theirs || same_yaml(ours, theirs))
+}
+
+/// The labels of a path, without their quotes.
+fn labels(mut path: &str) -> Vec<String> {
+    let mut labels = Vec::new();
+    while !path.is_empty() {
+        let mut quoted = serde_json::Deserializer::from_str(path).into_iter::<String>();
+        let text = path.starts_with('"').then(|| quoted.next()).flatten();
+        let end = if let Some(Ok(text)) = text {
+            labels.push(text);
+            quoted.byte_offset()
+        } else {
+            let end = path.find('.').unwrap_or(path.len());
+            labels.push(path[..end].to_owned());
+            end
+        };
+        path = &path[end..];
+        path = path.strip_prefix('.').unwrap_or(path);
+    }
+    labels
+}
+
 /// Whether ours is a choice of lists, one of them open, where theirs is a single list; or what is left of a choice, and
 /// still open, where theirs was closed by an arm that failed.
 fn open_list_arms(ours: &Node, theirs: &Node) -> bool {
@@ -106,7 +137,7 @@ fn number(text: &str) -> Option<Decimal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NAMES, difference, matched_as_expected, same_yaml};
+    use super::{NAMES, difference, matched_as_expected, respelled, same_yaml};
     use crate::ledger::Ledger;
     use crate::node::Node;
 
@@ -117,6 +148,10 @@ mod tests {
         assert!(!same_yaml("a: 16\n", "b: 16\n"));
         assert!(!same_yaml("- 16\n", "- \"16\"\n"));
         assert!(!same_yaml("16", "0x10"));
+        assert!(respelled(r#"a."- 16\n".b"#, r#"a."- 0x10\n".b"#));
+        assert!(!respelled(r#"a."- 16\n".b"#, r#"a."- 0x10\n".c"#));
+        assert!(!respelled(r#"a."- 16\n""#, r#"a."- 0x10\n".b"#));
+        assert!(!respelled("a.16", "a.0x10"));
         let leaf = |json: &str| Node {
             leaf: serde_json::value::RawValue::from_string(json.to_owned()).ok(),
             ..Node::default()

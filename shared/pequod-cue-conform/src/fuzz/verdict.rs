@@ -184,7 +184,16 @@ fn judge_nodes(ours: &[Node], theirs: &[Node]) -> Judgement {
         let our = [&*their.arc, "", "?", "!"]
             .into_iter()
             .find_map(|arc| rest.remove(&(&*their.path, arc)));
+        let respelled =
+            |(path, arc): &&(&str, &str)| *arc == their.arc && known::respelled(path, &their.path);
+        let elsewhere = match our {
+            None => rest.keys().find(respelled).copied(),
+            Some(_) => None,
+        };
+        let elsewhere = elsewhere.and_then(|key| rest.remove(&key));
+        let our = our.or(elsewhere);
         let verdict = match our {
+            Some(our) if elsewhere.is_some() => compare(our, their).max(Verdict::Known),
             None if their.code.is_empty() => {
                 if fails(ours) {
                     Verdict::OursError
