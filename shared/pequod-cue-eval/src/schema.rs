@@ -81,6 +81,13 @@ impl Call<'_, '_> {
         let Some(target) = self.session.referred(node)? else {
             return Ok(None);
         };
+        if !self.session.overlays.is_empty() {
+            // The reference finds the name from the root, which is evaluated for it while its arms are tried: the other
+            // arm is empty then.
+            return self
+                .session
+                .unsupported("a reference in a schema that a disjunction is asked for");
+        }
         self.session.finalize(target)?;
         let path = self.session.path_of(target);
         let mut names = Vec::with_capacity(path.0.len());
