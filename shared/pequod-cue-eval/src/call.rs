@@ -219,10 +219,14 @@ impl Session<'_> {
         // All kinds are looked at before any value: a wrong kind is an error though another argument
         // is not known yet.
         for (at, value) in values.iter().enumerate() {
-            if let Some(fault) = self.as_fault(*value) {
+            let fault = self.as_fault(*value);
+            if let Some(fault) = fault
+                && !self.shares(*value)
+            {
                 return Ok(Some(Value::Fault(fault)));
             }
-            let kind = self.kind(*value);
+            // A conjunction that came to be another node has no error of its own, and no type.
+            let kind = fault.map_or_else(|| self.kind(*value), |_| Kind::BOTTOM);
             if !kind.meets(b.params[at]) {
                 let args = [
                     Arg::Value(*value),

@@ -172,6 +172,11 @@ impl Session<'_> {
         node
     }
 
+    /// Whether a value is a node that is another one.
+    pub(crate) fn shares(&self, value: Value) -> bool {
+        matches!(value, Value::Node(node) if matches!(self[node].base, Base::Value(Value::Node(_))))
+    }
+
     /// Follows unless the node shares right now.
     pub(crate) fn deref_non_shared(&self, node: NodeId) -> NodeId {
         if self[node].work.is_some_and(|work| self[work].is_shared) {
