@@ -302,23 +302,26 @@ impl Session<'_> {
         }
     }
 
-    /// Looks for choices of which no arm is left although they are no error: their arms met one another.
+    /// Looks for choices that are no error although no arm is left that is none: their arms met one another; and for such
+    /// as have a default beside an arm in error, which the reference keeps or drops.
     fn doubt_arms(&mut self, root: NodeId) {
-        let hollow: FxHashSet<u32> = (0..)
+        let in_error = |arm: &Value| match *arm {
+            Value::Node(arm) => self.fault_of(self.deref(arm)).is_some(),
+            _ => false,
+        };
+        let broken: FxHashSet<u32> = (0..)
             .zip(&self.disjunctions)
             .filter(|(_, choice)| {
-                choice.values.iter().all(|arm| match *arm {
-                    Value::Node(arm) => self.fault_of(self.deref(arm)).is_some(),
-                    _ => false,
-                })
+                let arms = &choice.values;
+                arms.iter().all(in_error) || choice.defaults > 0 && arms.iter().any(in_error)
             })
             .map(|(id, _)| id)
             .collect();
-        let is_hollow = |node: NodeId| {
-            matches!(self[node].base, Base::Value(Value::Disjunction(id)) if hollow.contains(&id.0))
+        let is_broken = |node: NodeId| {
+            matches!(self[node].base, Base::Value(Value::Disjunction(id)) if broken.contains(&id.0))
                 && self.fault_of(node).is_none()
         };
-        if !hollow.is_empty() && self.is_somewhere(root, is_hollow) {
+        if !broken.is_empty() && self.is_somewhere(root, is_broken) {
             self.doubts.always = true;
             self.doubt(Doubt::Choice);
         }
@@ -327,7 +330,12 @@ impl Session<'_> {
     /// Whether something holds for a node or what is below it.
     fn is_somewhere(&self, root: NodeId, holds: impl Fn(NodeId) -> bool) -> bool {
         let mut nodes = vec![root];
+        let mut seen = FxHashSet::default();
         while let Some(node) = nodes.pop() {
+            let node = self.deref(node);
+            if !seen.insert(node) {
+                continue;
+            }
             if holds(node) {
                 return true;
             }
