@@ -27,6 +27,7 @@ impl Call<'_, '_> {
             return Ok(false);
         };
         let Some(fault) = self.session.first_fault(node, check)? else {
+            self.refuse_broken_parts(schema)?;
             return Ok(true);
         };
         let open = matches!(
@@ -41,6 +42,21 @@ impl Call<'_, '_> {
             self.session.add_err(fault);
         }
         Ok(false)
+    }
+
+    /// What `and` makes of a list may be in error alone, and be a value where a choice is left beside it: the error of the
+    /// part is dropped, which the reference does, too, but not for every choice.
+    fn refuse_broken_parts(&mut self, schema: Value) -> Run<()> {
+        if !matches!(schema, Value::Conjunction(_)) {
+            return Ok(());
+        }
+        let alone = self.session.unify_values(schema, Value::Top)?;
+        if self.session.fault_of(alone).is_some() {
+            return self
+                .session
+                .unsupported("a schema made by `and` of parts that are in error");
+        }
+        Ok(())
     }
 
     fn joined(&mut self, schema: Value, data: Value) -> Run<Option<NodeId>> {
