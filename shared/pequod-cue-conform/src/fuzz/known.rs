@@ -12,6 +12,7 @@ pub const NAMES: &[&str] = &[
     "matched-as-expected",
     "negative-zero",
     "open-list-arms",
+    "says-bug",
     WRITTEN_OTHERWISE,
     "yaml-literals",
 ];
@@ -33,6 +34,12 @@ pub fn matched_as_expected(theirs: &Node) -> bool {
     let matched = before.rsplit(' ').next();
     let expected = expected.split(|c: char| !c.is_ascii_digit()).next();
     matched.is_some_and(|count| !count.is_empty()) && matched == expected
+}
+
+/// Whether the reference's reason is a bug of its own, by its own words (`says-bug`): it could not print what it met where
+/// an argument should be.
+pub fn says_bug(theirs: &Node) -> bool {
+    theirs.message.contains("BUG: non-stringifiable")
 }
 
 /// Which of them it is that lies between two answers, if one does.
@@ -141,7 +148,7 @@ fn number(text: &str) -> Option<Decimal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NAMES, difference, matched_as_expected, respelled, same_yaml};
+    use super::{NAMES, difference, matched_as_expected, respelled, same_yaml, says_bug};
     use crate::ledger::Ledger;
     use crate::node::Node;
 
@@ -222,6 +229,10 @@ mod tests {
             "{fails}1 matched, expected >1"
         ))));
         assert!(!matched_as_expected(&said("")));
+        assert!(says_bug(&said(
+            "a: error in call to list.Concat: BUG: non-stringifiable *adt.scheduler (and 1 more errors)"
+        )));
+        assert!(!says_bug(&said("a: conflicting values \"BUG\" and 1")));
     }
 
     #[test]
