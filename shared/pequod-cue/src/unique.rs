@@ -71,7 +71,8 @@ fn contains(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
     };
     let wanted = call.arg(1);
     if call.view(wanted)?.is_none() {
-        return Ok(None);
+        // It was none when it became an argument: the error is in a part, and is compared like one.
+        call.drop_error();
     }
     for element in elements {
         if call.equal(element, wanted, false)? {
