@@ -294,6 +294,11 @@ impl Session<'_> {
             Value::Bound(bound) => {
                 let bound = self.bound(bound);
                 let answer = self.binary(bound.op, value, bound.value)?;
+                if let Value::Fault(fault) = answer
+                    && self.errs.is_none()
+                {
+                    self.add_err(fault);
+                }
                 Ok(answer == Value::Bool(true))
             }
             Value::Int(_) | Value::Num(_) | Value::Str(_) => Ok(self.scalars_equal(filter, value)),

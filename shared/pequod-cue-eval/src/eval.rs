@@ -371,13 +371,18 @@ impl Session<'_> {
             return Ok(Some(value));
         }
         // Of a struct enough is known: what it is compared with may be among what its fields refer to.
+        let begun = self.kind(value);
         let is_struct = matches!(value, Value::Node(node) if self[node].parent.is_some())
-            && self.kind(value) == Kind::STRUCT;
+            && begun == Kind::STRUCT;
         if !is_struct {
             self.finish_beside(value)?;
         }
         let kind = self.kind(value);
         let comparing = matches!(op, Op::Equal | Op::NotEqual);
+        if comparing && kind.is_bottom() && begun.meets(Kind::COMPOSITE) {
+            // The reference keeps the bound, and finds the error once it compares.
+            return self.unsupported("a comparison with a struct or list that has an error in it");
+        }
         let pos = Some(self.program.span(x).pos());
         let scalars = Kind::NUMBER | Kind::STRING | Kind::BYTES;
         match kind {
@@ -434,12 +439,6 @@ impl Session<'_> {
                 self.node,
             );
             return Ok(None);
-        }
-        if matches!(op, Op::Match | Op::NotMatch)
-            && let Value::Str(pattern) = value
-            && self.regex(pattern)?.is_none()
-        {
-            return Ok(self.errs.map(Value::Fault));
         }
         Ok(Some(self.add_bound(Bound { op, value })))
     }

@@ -49,7 +49,7 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         let (regex, text, literal) = (compile(a.text(0)?)?, a.text(1)?, a.text(2)?);
         Ok(replace(&regex, text, |_, out| out.push_str(literal)))
     };
-    "Valid" (String) -> "bool" = |a| Ok(Datum::Bool(Regex::new(a.text(0)?).is_ok()));
+    "Valid" (String) -> "bool" = |a| compile(a.text(0)?).map(|_| Datum::Bool(true));
     "Match" (String, String) -> "bool" = |a| Ok(Datum::Bool(compile(a.text(0)?)?.is_match(a.text(1)?)));
     "QuoteMeta" (String) -> "string" = |a| Ok(Datum::text(quote_meta(a.text(0)?)));
 ];

@@ -156,7 +156,11 @@ fn regexps() {
             ("b".into(), t("1"))
         ]))
     );
-    assert_eq!(r("Valid", &[t("a**")]), Ok(Datum::Bool(false)));
+    assert_eq!(r("Valid", &[t("a*")]), Ok(Datum::Bool(true)));
+    assert_eq!(
+        r("Valid", &[t("a**")]),
+        Err("error parsing regexp: invalid nested repetition operator: `**`".into())
+    );
 }
 
 #[test]
