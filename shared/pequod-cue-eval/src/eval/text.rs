@@ -181,6 +181,10 @@ impl Session<'_> {
                 );
                 None
             }
+            // The reference takes the digits, and drops the power of ten.
+            Some(number @ Value::Num(_)) if self.kind(number) != Kind::INT => {
+                return self.unsupported("a float as the index of a slice");
+            }
             Some(other) => {
                 let kind = self.kind(other);
                 let code = if self.is_concrete(other) || !kind.meets(Kind::INT) {
