@@ -37,6 +37,8 @@ pub(crate) enum Doubt {
     NoSharing,
     /// The text of what may be a negative zero.
     NegativeZero,
+    /// A field that was on its way was empty in a text, and something is in a cycle.
+    EmptyText,
 }
 
 impl Doubt {
@@ -69,6 +71,10 @@ impl Doubt {
             Self::NegativeZero => (
                 "the text of a zero in a program that multiplies or divides zero and a negative number",
                 "add 0 to the number before it becomes text",
+            ),
+            Self::EmptyText => (
+                "a text made of a field that is calculated from it",
+                "let one of the two not refer to the other",
             ),
         };
         Poison::Unsupported {
@@ -121,6 +127,8 @@ pub(crate) struct Doubts {
     unshared: bool,
     /// Zero was multiplied with a negative number, which the reference prints with a sign.
     negative_zero: bool,
+    /// A field that was on its way was empty in a text.
+    empty_text: bool,
     found: Option<(Doubt, Option<Pos>)>,
     /// That all arms of a choice fail may come of it, too.
     strict: bool,
@@ -409,6 +417,21 @@ impl Session<'_> {
         }
     }
 
+    pub(crate) const fn met_empty_text(&mut self) {
+        self.doubts.empty_text = true;
+    }
+
+    /// Looks for cycles, if a text is made of a field that was on its way: which of the two was first decides.
+    fn doubt_cycles(&mut self, root: NodeId) {
+        let in_cycle = |node| {
+            let fault = self.fault_of(node);
+            fault.is_some_and(|fault| self[fault].code == FaultCode::Cycle)
+        };
+        if self.doubts.empty_text && self.is_somewhere(root, in_cycle) {
+            self.doubt(Doubt::EmptyText);
+        }
+    }
+
     pub(crate) const fn met_no_sharing(&mut self) {
         self.doubts.unshared = true;
     }
@@ -451,6 +474,7 @@ impl Session<'_> {
             self.doubt_types(node);
         }
         self.doubt_arms(node);
+        self.doubt_cycles(node);
         let Some((doubt, pos)) = self.doubts.found else {
             return Ok(());
         };

@@ -24,6 +24,9 @@ impl Session<'_> {
             }
             let value = self.value(*part, Cond::SCALAR, Mode::Yield)?;
             let value = value.and_then(|value| self.unwrap(value));
+            if matches!(value, None | Some(Value::Fault(_))) && self.errs.is_none() {
+                self.met_empty_text();
+            }
             self.append_text(*part, value, bytes, &mut out);
         }
         if let Some(fault) = self.errs.take() {
