@@ -26,11 +26,24 @@ pub struct Builtin {
     pub non_concrete: bool,
     /// How many parameters at the end may be left out.
     pub optional: usize,
-    /// Whether what waits is run before it is called: the reference evaluates an argument of it apart, and at the end of
-    /// an evaluation nothing may wait.
-    pub settles: bool,
+    /// A parameter that is one of a few texts.
+    pub choice: Option<Choice>,
+    /// A parameter that must not be negative.
+    pub unsigned: Option<usize>,
     /// What it does. `None` with an error raised by [`Call::fail`] or [`Call::incomplete`].
     pub run: &'static Runner,
+}
+
+/// A parameter that is one of a few texts. It is looked at before it is known whether the others are concrete, and what
+/// waits is run before: the reference finds it by an evaluation of its own, at the end of which nothing may wait.
+#[derive(Clone, Copy)]
+pub struct Choice {
+    /// Which parameter, from 0.
+    pub at: usize,
+    /// Whether a text is one of them.
+    pub admits: fn(&str) -> bool,
+    /// What they are, for an error.
+    pub what: &'static str,
 }
 
 /// The code of a function.
@@ -142,7 +155,10 @@ impl Call<'_, '_> {
     }
 
     /// Takes a value apart, its default taken; none with an error raised.
-    pub fn view(&mut self, value: Value) -> Run<Option<View>> {
+    pub fn view(&mut self, mut value: Value) -> Run<Option<View>> {
+        if matches!(value, Value::Conjunction(_)) {
+            value = Value::Node(self.session.unify_values(value, Value::Top)?);
+        }
         if let Value::Node(node) = value {
             self.session
                 .in_own_context(|session| session.finalize(node))?;
@@ -433,14 +449,6 @@ impl Call<'_, '_> {
         self.session
             .unwrap(value)
             .and_then(|value| self.session.decimal(value))
-    }
-
-    /// The text a value is.
-    pub fn text_of(&self, value: Value) -> Option<String> {
-        match self.session.unwrap(value) {
-            Some(Value::Str(sym)) => Some(self.session.text(sym).to_string()),
-            _ => None,
-        }
     }
 
     /// The elements of a list that is an element.

@@ -245,56 +245,38 @@ impl Session<'_> {
                 return Ok(None);
             }
         }
-        if b.settles {
+        if let Some(choice) = b.choice {
             self.run_waiting()?;
+            if let Some(value) = values.get(choice.at)
+                && let Some(Value::Str(text)) = self.unwrap(*value)
+                && !(choice.admits)(self.text(text))
+            {
+                let args = [
+                    Arg::Value(Value::Str(text)),
+                    Arg::Text(choice.what.into()),
+                    Arg::Count(choice.at as u64 + 1),
+                    Arg::Text(b.full_name()),
+                ];
+                let what = "cannot use {} as {} in argument {} to {}";
+                self.add_err_coded(FaultCode::Eval, what, args, self.pos, self.node);
+                return Ok(None);
+            }
         }
         let mut args: SmallVec<[Value; 4]> = SmallVec::new();
+        let mut wrong = None;
         for (at, value) in values.iter().enumerate() {
             if b.non_concrete {
                 args.push(*value);
                 continue;
             }
-            let mut content = self.unwrap(*value);
-            if b.params[at] == Kind::TOP
-                && let Some(several @ Value::Conjunction(_)) = content
-            {
-                // What is to be looked at as a whole must be one: its parts may contradict each other.
-                let c = Conjunct {
-                    env: NO_ENV,
-                    elem: Elem::Value(several),
-                    close: Close::default(),
-                };
-                let node = self.inline_node(&[c]);
-                self.in_own_context(|session| session.finalize(node))?;
-                content = self.unwrap(Value::Node(node));
-                if let Some(Value::Fault(fault)) = content {
-                    return Ok(Some(Value::Fault(fault)));
-                }
+            // Of several arguments that do not fit, the last one is the reason.
+            match self.argument(b, values, at)? {
+                Value::Fault(fault) => wrong = Some(fault),
+                content => args.push(content),
             }
-            match content {
-                Some(content) if self.is_concrete(content) => args.push(content),
-                _ => {
-                    self.finish_others(&values[..at])?;
-                    self.finish_others(&values[at + 1..])?;
-                    // What is to be closed has to be a struct by now, or several.
-                    let several =
-                        matches!(content, None | Some(Value::Node(_) | Value::Disjunction(_)));
-                    if crate::language::closes(b) && !several {
-                        let what = "struct argument must be concrete";
-                        self.add_err_coded(FaultCode::Eval, what, [], self.pos, self.node);
-                        return Ok(self.errs.take().map(Value::Fault));
-                    }
-                    let scalar = !b.params[at].meets(Kind::COMPOSITE);
-                    let (what, arg) = if scalar {
-                        ("non-concrete value {}", Arg::Value(*value))
-                    } else {
-                        ("non-concrete argument {}", Arg::Count(at as u64))
-                    };
-                    let code = FaultCode::Incomplete;
-                    self.add_err_coded(code, what, [arg], self.pos, self.node);
-                    return Ok(self.errs.take().map(Value::Fault));
-                }
-            }
+        }
+        if let Some(fault) = wrong {
+            return Ok(Some(Value::Fault(fault)));
         }
         let saved_close = self.close;
         self.close.from_def = false;
@@ -315,6 +297,65 @@ impl Session<'_> {
             Some(fault) => Some(Value::Fault(fault)),
             None => result,
         })
+    }
+
+    /// What a function that takes only what is concrete is given as an argument, or why it is not called.
+    fn argument(&mut self, b: &'static Builtin, values: &[Value], at: usize) -> Run<Value> {
+        let value = values[at];
+        let mut content = self.unwrap(value);
+        if let Some(several @ Value::Conjunction(_)) = content {
+            // What is to be looked at as a whole must be one: its parts may contradict each other.
+            let c = Conjunct {
+                env: NO_ENV,
+                elem: Elem::Value(several),
+                close: Close::default(),
+            };
+            let node = self.inline_node(&[c]);
+            self.in_own_context(|session| session.finalize(node))?;
+            content = self.unwrap(Value::Node(node));
+            if let Some(fault @ Value::Fault(_)) = content {
+                return Ok(fault);
+            }
+        }
+        let kind = content.map_or(Kind::TOP, |content| self.kind(content));
+        let negative = b.unsigned == Some(at)
+            && content
+                .and_then(|content| self.decimal(content))
+                .is_some_and(|number| number.is_negative());
+        if negative || !kind.meets(b.params[at]) {
+            let args = [
+                Arg::Value(value),
+                Arg::Kind(kind),
+                if negative {
+                    Arg::Text("uint64".to_owned())
+                } else {
+                    Arg::Kind(b.params[at])
+                },
+                Arg::Count(at as u64),
+            ];
+            return Ok(self.eval_fault("cannot use {} (type {}) as {} in argument {}", args));
+        }
+        match content {
+            Some(content) if self.is_concrete(content) => Ok(content),
+            _ => {
+                self.finish_others(&values[..at])?;
+                self.finish_others(&values[at + 1..])?;
+                // What is to be closed has to be a struct by now, or several.
+                let several =
+                    matches!(content, None | Some(Value::Node(_) | Value::Disjunction(_)));
+                if crate::language::closes(b) && !several {
+                    return Ok(self.eval_fault("struct argument must be concrete", []));
+                }
+                let scalar = !b.params[at].meets(Kind::COMPOSITE);
+                let (what, arg) = if scalar {
+                    ("non-concrete value {}", Arg::Value(value))
+                } else {
+                    ("non-concrete argument {}", Arg::Count(at as u64))
+                };
+                let fault = self.new_fault(FaultCode::Incomplete, what, [arg], self.pos, self.node);
+                Ok(Value::Fault(fault))
+            }
+        }
     }
 
     /// Brings the lists to an end that stand beside an argument which is not concrete: their elements may lead to what

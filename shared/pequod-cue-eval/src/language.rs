@@ -20,7 +20,8 @@ macro_rules! language_builtins {
             result: $result,
             non_concrete: $loose,
             optional: 0,
-            settles: false,
+            choice: None,
+            unsigned: None,
             run: &$run,
         }),*];
     };

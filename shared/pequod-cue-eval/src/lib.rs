@@ -80,7 +80,7 @@ mod validator;
 mod value;
 
 pub use budget::{Limits, Poison, Work};
-pub use builtin::{Builtin, Call, Library, Member, Runner, View};
+pub use builtin::{Builtin, Call, Choice, Library, Member, Runner, View};
 pub use compile::{Question, REFERENCE, Text, UNSUPPORTED, Unit, compile, compile_units};
 pub use dump::{Asked, DumpError, DumpNode};
 pub use evaluation::{Evaluation, Input, Issue, ReadPath, Summary, Way};

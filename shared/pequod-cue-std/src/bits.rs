@@ -10,7 +10,7 @@ use crate::function::{Args, Fault, Function, Result, functions};
 const MAX_BITS: u64 = 1 << 23;
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
-    "Lsh" (Int, Int) -> "int" = |a| {
+    "Lsh" (Int, Unsigned) -> "int" = |a| {
         let (value, by) = (a.big(0)?, unsigned(a, 1)?);
         if value.sign() == Sign::NoSign {
             return Ok(Datum::int(0));
@@ -20,15 +20,15 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
         }
         Ok(Datum::big(&(value << by)))
     };
-    "Rsh" (Int, Int) -> "int" = |a| Ok(Datum::big(&(a.big(0)? >> unsigned(a, 1)?)));
-    "At" (Int, Int) -> "int" = |a| {
+    "Rsh" (Int, Unsigned) -> "int" = |a| Ok(Datum::big(&(a.big(0)? >> unsigned(a, 1)?)));
+    "At" (Int, Unsigned) -> "int" = |a| {
         let (value, at) = (a.big(0)?, unsigned(a, 1)?);
         if at > 0x7fff_ffff {
             return Err(Fault::error("bit index too large"));
         }
         Ok(Datum::int(i64::from(value.bit(at))))
     };
-    "Set" (Int, Int, Int) -> "int" = |a| {
+    "Set" (Int, Int, Unsigned) -> "int" = |a| {
         let (mut value, at, bit) = (a.big(0)?, a.int(1)?, unsigned(a, 2)?);
         let at = u64::try_from(at).map_err(|_| Fault::error("negative bit index"))?;
         if bit > 1 {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use num_bigint::BigInt;
+use num_bigint::{BigInt, Sign};
 use num_traits::ToPrimitive;
 use pequod_cue_num::Decimal;
 
@@ -40,6 +40,8 @@ pub struct Const {
 pub enum Param {
     /// An int.
     Int,
+    /// A whole number that is not negative.
+    Unsigned,
     /// An int or float.
     Number,
     /// A bool.
@@ -217,12 +219,19 @@ impl<'a> Args<'a> {
             .ok_or_else(|| self.wrong(index, "int"))
     }
 
-    /// A whole number of 64 bits.
+    /// A whole number of 64 bits, and a sign besides: what is beyond an i64 is the one nearest to it.
     pub fn int(&self, index: usize) -> Result<i64> {
         let value = self.big(index)?;
-        value
-            .to_i64()
-            .ok_or_else(|| Fault::error(format!("int {value} overflows int64 in argument {index}")))
+        if value.bits() > 64 {
+            let text = format!("int {value} overflows int64 in argument {index}");
+            return Err(Fault::error(text));
+        }
+        let nearest = if value.sign() == Sign::Minus {
+            i64::MIN
+        } else {
+            i64::MAX
+        };
+        Ok(value.to_i64().unwrap_or(nearest))
     }
 
     /// A number as a floating point number.

@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use pequod_cue_eval::{Builtin, Call, Kind, Library, Member, Run, Value, View};
+use pequod_cue_eval::{Builtin, Call, Choice, Kind, Library, Member, Run, Value, View};
 use pequod_cue_std::{Args, Datum, FaultKind, Function, PACKAGES, Param, Shape};
 
 /// What [`Function::result`] says of a list of lists that are values of their own.
@@ -53,8 +53,8 @@ fn builtin(package: &'static str, function: &'static Function) -> Builtin {
         .iter()
         .filter(|param| matches!(param, Param::Os | Param::OsWindows))
         .count();
-    // Which system's paths they are is found by an evaluation of its own.
-    let settles = function.params.iter().copied().any(is_system);
+    let system = function.params.iter().copied().position(is_system);
+    let unsigned = |param: &Param| *param == Param::Unsigned;
     let feature: &'static str = format!("this use of {package}.{}", function.name).leak();
     Builtin {
         package: package.rsplit('/').next().unwrap_or(package),
@@ -63,7 +63,12 @@ fn builtin(package: &'static str, function: &'static Function) -> Builtin {
         result: kind_named(function.result),
         non_concrete: false,
         optional,
-        settles,
+        choice: system.map(|at| Choice {
+            at,
+            admits: pequod_cue_std::is_system,
+            what: "the name of an operating system",
+        }),
+        unsigned: function.params.iter().position(unsigned),
         run: Box::leak(Box::new(move |call: &mut Call<'_, '_>| {
             run(function, call, feature)
         })),
@@ -88,7 +93,7 @@ pub(crate) fn elements(call: &mut Call<'_, '_>) -> Run<Option<Vec<Value>>> {
 
 const fn kind_of(param: Param) -> Kind {
     match param {
-        Param::Int => Kind::INT,
+        Param::Int | Param::Unsigned => Kind::INT,
         Param::Number => Kind::NUMBER,
         Param::Bool => Kind::BOOL,
         Param::String | Param::Os | Param::OsRequired | Param::OsWindows => Kind::STRING,
@@ -160,9 +165,6 @@ fn run(
     call: &mut Call<'_, '_>,
     feature: &'static str,
 ) -> Run<Option<Value>> {
-    if let Some(why) = unknown_system(function, call) {
-        return Ok(call.fail(why));
-    }
     let mut opaque = Vec::new();
     let mut data = Vec::with_capacity(function.params.len());
     for (at, param) in function.params.iter().enumerate() {
@@ -177,7 +179,7 @@ fn run(
         let value = call.arg(at);
         let datum = match param {
             Param::List => loose(call, value, Depth::moved(1), &mut opaque)?,
-            Param::Lists => loose(call, value, Depth::moved(2), &mut opaque)?,
+            Param::Lists => lists(call, value, &mut opaque)?,
             Param::Value => loose(call, value, Depth::flattened(call), &mut opaque)?,
             Param::ListShape | Param::StructShape => shape(call, value)?,
             Param::Strings => items(call, value, at, ("string", Kind::STRING))?,
@@ -227,21 +229,6 @@ fn run(
 
 const fn is_system(param: Param) -> bool {
     matches!(param, Param::Os | Param::OsRequired | Param::OsWindows)
-}
-
-/// The name of an operating system is looked at before all else.
-fn unknown_system(function: &Function, call: &Call<'_, '_>) -> Option<String> {
-    let at = function.params.iter().copied().position(is_system)?;
-    if at >= call.count() {
-        return None;
-    }
-    let name = call.text_of(call.arg(at))?;
-    (!pequod_cue_std::is_system(&name)).then(|| {
-        format!(
-            "cannot use {name:?} as the name of an operating system in argument {}",
-            at + 1
-        )
-    })
 }
 
 /// Which fields must be complete.
@@ -391,7 +378,24 @@ fn table(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {
 /// What may be an address: text or a list of ints.
 fn address(call: &mut Call<'_, '_>, value: Value, argument: usize) -> Run<Option<Datum>> {
     match call.view(value)? {
-        Some(View::List { .. }) => items(call, value, argument, ("int", Kind::INT)),
+        Some(View::List { elements, .. }) => {
+            // The first element that is no byte ends it, whatever comes then.
+            for element in elements {
+                let taken = call.default_value(element);
+                let Some(number) = call.number_of(taken) else {
+                    break;
+                };
+                if number
+                    .to_i64()
+                    .is_some_and(|byte| !(0..=255).contains(&byte))
+                {
+                    return Ok(call
+                        .fail(format!("invalid IP byte value {number}"))
+                        .map(|_| Datum::Null));
+                }
+            }
+            items(call, value, argument, ("int", Kind::INT))
+        }
         Some(_) => stream(call, value, Reach::Regular),
         None => Ok(None),
     }
@@ -506,6 +510,38 @@ fn loose(
         _ if depth.defaults || bottom || call.is_choice(value) => keep(opaque),
         scalar => scalar_datum(scalar),
     }))
+}
+
+/// A list of lists, the elements of which are only moved. The first element that is no list ends it.
+fn lists(call: &mut Call<'_, '_>, value: Value, opaque: &mut Vec<Value>) -> Run<Option<Datum>> {
+    let Some(View::List { elements, .. }) = call.view(value)? else {
+        return Ok(None);
+    };
+    let mut lists = Vec::with_capacity(elements.len());
+    for element in elements {
+        let view = call.view(element)?;
+        let kind = call.types(element);
+        if !kind.is_bottom() && !kind.meets(Kind::LIST) {
+            call.drop_error();
+            let shown = call.show(element);
+            return Ok(call
+                .fail(format!("cannot use value {shown} (type {kind}) as list"))
+                .map(|_| Datum::Null));
+        }
+        match view {
+            Some(View::List { .. }) => {}
+            Some(_) => {
+                call.incomplete("non-concrete list");
+                return Ok(None);
+            }
+            None => return Ok(None),
+        }
+        match loose(call, element, Depth::moved(1), opaque)? {
+            Some(list) => lists.push(list),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Datum::List(lists)))
 }
 
 fn shape(call: &mut Call<'_, '_>, value: Value) -> Run<Option<Datum>> {

@@ -20,7 +20,8 @@ pub(crate) const fn function() -> Builtin {
         result: Kind::STRING,
         non_concrete: true,
         optional: 0,
-        settles: false,
+        choice: None,
+        unsigned: None,
         run: &marshal,
     }
 }

@@ -14,7 +14,8 @@ pub(crate) fn functions() -> [Builtin; 3] {
         result,
         non_concrete: false,
         optional: 0,
-        settles: false,
+        choice: None,
+        unsigned: None,
         run,
     };
     [

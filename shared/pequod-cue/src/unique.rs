@@ -13,7 +13,8 @@ pub(crate) fn functions() -> [Builtin; 2] {
         result: Kind::BOOL,
         non_concrete: false,
         optional: 0,
-        settles: false,
+        choice: None,
+        unsigned: None,
         run,
     };
     [

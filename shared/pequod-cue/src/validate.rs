@@ -13,7 +13,8 @@ pub(crate) fn functions() -> [(&'static str, Builtin); 4] {
         result: Kind::BOOL,
         non_concrete: true,
         optional: 0,
-        settles: false,
+        choice: None,
+        unsigned: None,
         run,
     };
     [
