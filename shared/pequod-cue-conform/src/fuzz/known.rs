@@ -20,9 +20,13 @@ pub const NAMES: &[&str] = &[
 /// The reference says what we say, if the same program is written in another way.
 pub(super) const WRITTEN_OTHERWISE: &str = "written-otherwise";
 
-/// The paths that only were in error once the reference was asked for them (`asked-again`).
+/// The paths that only were in error once the reference was asked for them (`asked-again`). One that is a struct or list
+/// when it is asked for its type, and none when it is asked whether it is closed, is such, too.
 pub fn asked_again(theirs: &[Node]) -> Vec<&str> {
-    let again = theirs.iter().filter(|node| node.again);
+    let changed = |node: &Node| {
+        matches!(&*node.kind, "struct" | "list") && node.code.is_empty() && node.closed.is_none()
+    };
+    let again = theirs.iter().filter(|node| node.again || changed(node));
     again.map(|node| &*node.path).collect()
 }
 
@@ -148,7 +152,9 @@ fn number(text: &str) -> Option<Decimal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NAMES, difference, matched_as_expected, respelled, same_yaml, says_bug};
+    use super::{
+        NAMES, asked_again, difference, matched_as_expected, respelled, same_yaml, says_bug,
+    };
     use crate::ledger::Ledger;
     use crate::node::Node;
 
@@ -233,6 +239,18 @@ mod tests {
             "a: error in call to list.Concat: BUG: non-stringifiable *adt.scheduler (and 1 more errors)"
         )));
         assert!(!says_bug(&said("a: conflicting values \"BUG\" and 1")));
+    }
+
+    #[test]
+    fn a_struct_that_is_neither_open_nor_closed_was_asked_again() {
+        let node = |path: &str, closed| Node {
+            path: path.to_owned(),
+            kind: "struct".to_owned(),
+            closed,
+            ..Node::default()
+        };
+        let nodes = [node("a", Some(true)), node("b", None)];
+        assert_eq!(asked_again(&nodes), ["b"]);
     }
 
     #[test]
