@@ -301,9 +301,13 @@ impl Session<'_> {
 
     /// What a function that takes only what is concrete is given as an argument, or why it is not called.
     fn argument(&mut self, b: &'static Builtin, values: &[Value], at: usize) -> Run<Value> {
-        let value = values[at];
+        let mut value = values[at];
         let mut content = self.unwrap(value);
-        if let Some(several @ Value::Conjunction(_)) = content {
+        // A function of the language takes what `and` makes as it is, and then not for a value.
+        let own = b.package.is_empty();
+        if let Some(several @ Value::Conjunction(_)) = content
+            && !own
+        {
             // What is to be looked at as a whole must be one: its parts may contradict each other.
             let c = Conjunct {
                 env: NO_ENV,
@@ -312,17 +316,23 @@ impl Session<'_> {
             };
             let node = self.inline_node(&[c]);
             self.in_own_context(|session| session.finalize(node))?;
-            content = self.unwrap(Value::Node(node));
+            let mut taken = Some(Value::Node(node));
+            if b.params[at] != Kind::TOP {
+                value = Value::Node(node);
+                taken = self.default_of(taken);
+            }
+            content = taken.and_then(|taken| self.unwrap(taken));
             if let Some(fault @ Value::Fault(_)) = content {
                 return Ok(fault);
             }
         }
-        let kind = content.map_or(Kind::TOP, |content| self.kind(content));
+        let kind = self.kind(content.unwrap_or(value));
         let negative = b.unsigned == Some(at)
             && content
                 .and_then(|content| self.decimal(content))
                 .is_some_and(|number| number.is_negative());
-        if negative || !kind.meets(b.params[at]) {
+        let several = own && matches!(content, Some(Value::Conjunction(_)));
+        if negative || !(several || kind.meets(b.params[at])) {
             let args = [
                 Arg::Value(value),
                 Arg::Kind(kind),

@@ -247,15 +247,13 @@ impl Call<'_, '_> {
                 return Ok(Some(elements.into_iter().map(Value::Node).collect()));
             }
         }
-        let Some(list) = self.concrete(self.arg(at)) else {
-            return Ok(None);
+        // What is no list yet has no elements; an error is one.
+        let arg = self.arg(at);
+        let Some(list) = self.concrete(arg) else {
+            let broken = self.session.as_fault(arg).is_some();
+            return Ok((!broken && self.drop_error()).then(Vec::new));
         };
-        let elements = self.elements_of(list)?;
-        if elements.is_none() {
-            let kind = self.kind_of(list);
-            self.incomplete(format!("incomplete list: {kind}"));
-        }
-        Ok(elements)
+        Ok(Some(self.elements_of(list)?.unwrap_or_default()))
     }
 
     /// A validator that refers to itself would go on for ever.

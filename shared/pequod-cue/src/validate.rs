@@ -109,7 +109,10 @@ fn all_documents(call: &mut Call<'_, '_>, concrete: bool) -> Run<Option<Value>> 
 fn match_n(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
     let elements = match call.view(call.arg(0))? {
         Some(View::List { elements, .. }) => elements,
-        Some(_) => return Ok(call.incomplete("non-concrete list for argument 0")),
+        Some(View::Other(kind)) if kind.meets(Kind::LIST) => {
+            return Ok(call.incomplete("non-concrete list for argument 0"));
+        }
+        Some(_) => return Ok(call.fail("cannot use argument 0 as list")),
         None => return Ok(None),
     };
     let (Some(bound), Some(schema)) = (call.schema_arg(1)?, call.schema_arg(2)?) else {
