@@ -30,6 +30,8 @@ pub struct Builtin {
     pub choice: Option<Choice>,
     /// A parameter that must not be negative.
     pub unsigned: Option<usize>,
+    /// Lists that must be there as such: what `and` makes is none yet.
+    pub lists: &'static [usize],
     /// What it does. `None` with an error raised by [`Call::fail`] or [`Call::incomplete`].
     pub run: &'static Runner,
 }

@@ -305,6 +305,16 @@ impl Session<'_> {
         let mut content = self.unwrap(value);
         // A function of the language takes what `and` makes as it is, and then not for a value.
         let own = b.package.is_empty();
+        if b.lists.contains(&at) && matches!(content, Some(Value::Conjunction(_))) {
+            let fault = self.new_fault(
+                FaultCode::Incomplete,
+                "non-concrete list for argument {}",
+                [Arg::Count(at as u64)],
+                self.pos,
+                self.node,
+            );
+            return Ok(Value::Fault(fault));
+        }
         if let Some(several @ Value::Conjunction(_)) = content
             && !own
         {
@@ -323,7 +333,9 @@ impl Session<'_> {
             }
             content = taken.and_then(|taken| self.unwrap(taken));
             if let Some(fault @ Value::Fault(_)) = content {
-                return Ok(fault);
+                // Whoever takes anything looks at it, or does not.
+                let any = b.params[at] == Kind::TOP;
+                return Ok(if any { Value::Node(node) } else { fault });
             }
         }
         let kind = self.kind(content.unwrap_or(value));

@@ -279,7 +279,15 @@ fn is_closed(s: &Session<'_>, node: NodeId) -> bool {
 /// A node as JSON, if it can be.
 fn json(evaluation: &Evaluation, node: NodeId) -> Option<String> {
     let complete = evaluation.issues_of_data(node).is_empty();
-    complete.then(|| evaluation.json_text(node, false))
+    let data = complete && !holds_function(evaluation.session(), node);
+    data.then(|| evaluation.json_text(node, false))
+}
+
+/// Whether there is a function among the values below a node: it is concrete, and no data.
+fn holds_function(s: &Session<'_>, node: NodeId) -> bool {
+    let node = s.deref(node);
+    matches!(s.unwrap(Value::Node(node)), Some(Value::Builtin(_)))
+        || s[node].arcs().iter().any(|arc| holds_function(s, *arc))
 }
 
 /// A scalar as JSON.

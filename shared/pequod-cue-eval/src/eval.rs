@@ -426,7 +426,8 @@ impl Session<'_> {
             }
         }
         if !self.is_concrete(value) {
-            if matches!(self.program.expr(x), Expr::Value(_)) {
+            let expr = self.program.expr(x);
+            if matches!(expr, Expr::Value(value) if !matches!(value, Value::Builtin(_))) {
                 let text = "bound has fixed non-concrete value";
                 let fault = self.new_fault(FaultCode::Eval, text, [], pos, self.node);
                 return Ok(Some(Value::Fault(fault)));

@@ -22,6 +22,7 @@ macro_rules! language_builtins {
             optional: 0,
             choice: None,
             unsigned: None,
+            lists: &[],
             run: &$run,
         }),*];
     };

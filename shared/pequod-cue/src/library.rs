@@ -69,6 +69,7 @@ fn builtin(package: &'static str, function: &'static Function) -> Builtin {
             what: "the name of an operating system",
         }),
         unsigned: function.params.iter().position(unsigned),
+        lists: strict_lists(function.params),
         run: Box::leak(Box::new(move |call: &mut Call<'_, '_>| {
             run(function, call, feature)
         })),
@@ -225,6 +226,18 @@ fn run(
             FaultKind::Limit => call.unsupported("a result of this size"),
         },
     }
+}
+
+/// Which parameters the reference takes as lists of its own, and not as values that come to be lists.
+fn strict_lists(params: &[Param]) -> &'static [usize] {
+    let strict = |param: &Param| {
+        matches!(
+            param,
+            Param::Strings | Param::Numbers | Param::Factors | Param::ListShape
+        )
+    };
+    let which = (0..).zip(params).filter(|(_, param)| strict(param));
+    which.map(|(at, _)| at).collect::<Vec<usize>>().leak()
 }
 
 const fn is_system(param: Param) -> bool {

@@ -22,6 +22,7 @@ pub(crate) const fn function() -> Builtin {
         optional: 0,
         choice: None,
         unsigned: None,
+        lists: &[],
         run: &marshal,
     }
 }

@@ -16,12 +16,16 @@ pub(crate) fn functions() -> [Builtin; 3] {
         optional: 0,
         choice: None,
         unsigned: None,
+        lists: &[0],
         run,
     };
     [
         sorting("Sort", Kind::LIST, &sort),
         sorting("SortStable", Kind::LIST, &sort),
-        sorting("IsSorted", Kind::BOOL, &is_sorted),
+        Builtin {
+            lists: &[],
+            ..sorting("IsSorted", Kind::BOOL, &is_sorted)
+        },
     ]
 }
 

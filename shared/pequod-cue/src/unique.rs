@@ -15,6 +15,7 @@ pub(crate) fn functions() -> [Builtin; 2] {
         optional: 0,
         choice: None,
         unsigned: None,
+        lists: &[],
         run,
     };
     [

@@ -4,17 +4,20 @@
 use pequod_cue_eval::{Builtin, Call, Kind, Run, Value, View};
 use pequod_cue_std::{Datum, Fault, FaultKind};
 
+const TEXT: Kind = Kind(Kind::BYTES.0 | Kind::STRING.0);
+
 /// The functions, with the packages they belong to.
 pub(crate) fn functions() -> [(&'static str, Builtin); 4] {
     let validating = |package, name, run| Builtin {
         package,
         name,
-        params: &[Kind(Kind::BYTES.0 | Kind::STRING.0), Kind::TOP],
+        params: &[TEXT, Kind::TOP],
         result: Kind::BOOL,
         non_concrete: true,
         optional: 0,
         choice: None,
         unsigned: None,
+        lists: &[],
         run,
     };
     [
@@ -39,8 +42,12 @@ fn text(call: &mut Call<'_, '_>) -> Run<Option<Vec<u8>>> {
     Ok(match call.view(call.arg(0))? {
         Some(View::Text(text)) => Some(text.as_bytes().to_vec()),
         Some(View::Bytes(bytes)) => Some(bytes.to_vec()),
-        Some(_) => {
+        Some(View::Other(kind)) if kind.meets(TEXT) => {
             call.incomplete("non-concrete argument 0");
+            None
+        }
+        Some(_) => {
+            call.fail("cannot use argument 0 as bytes");
             None
         }
         None => None,
