@@ -4,6 +4,7 @@
 //! differs is sorted by *signature*; the first program of each is made as small as it can be while it
 //! still shows the same. A case is known by the run's seed and its number.
 
+mod calls;
 pub mod corpus;
 pub mod found;
 mod generate;
@@ -34,9 +35,20 @@ use crate::suite::{SUITES, SuiteError};
 use crate::txtar::Archive;
 use crate::worker::{Request, Worker};
 
+/// Which programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Programs {
+    /// Out of a grammar and of changed archives, by turns.
+    Mixed,
+    /// Each around one call of a function, with arguments of every kind.
+    Calls,
+}
+
 /// What to run.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
+    /// Which programs.
+    pub programs: Programs,
     /// The seed.
     pub seed: u64,
     /// The first case.
@@ -79,12 +91,12 @@ pub struct Findings {
 }
 
 /// The program of a case.
-pub fn program(seed: u64, case: u64, corpus: &Corpus) -> String {
-    let random = Random::new(seed, case);
-    if case.is_multiple_of(2) {
-        generate::program(random)
-    } else {
-        corpus.mutated(random)
+pub fn program(plan: &Plan, case: u64, corpus: &Corpus) -> String {
+    let random = Random::new(plan.seed, case);
+    match plan.programs {
+        Programs::Calls => calls::program(random),
+        Programs::Mixed if case.is_multiple_of(2) => generate::program(random),
+        Programs::Mixed => corpus.mutated(random),
     }
 }
 
@@ -280,7 +292,7 @@ pub fn run(oracle: &Oracle, corpus: &Corpus, plan: Plan) -> io::Result<Findings>
                         if case >= plan.first + plan.cases {
                             return Ok(());
                         }
-                        let text = program(plan.seed, case, corpus);
+                        let text = program(&plan, case, corpus);
                         let mut judgement = pair.judge(&text)?;
                         if matches!(judgement.verdict, Verdict::OursValue | Verdict::OursError) {
                             let alone = pair.judge_alone(&text)?;

@@ -26,7 +26,7 @@ const TYPES: &[&str] = &[
     "[...int]",
     "{[string]: int}",
 ];
-const INTS: &[&str] = &[
+pub(super) const INTS: &[&str] = &[
     "0",
     "1",
     "2",
@@ -44,8 +44,8 @@ const INTS: &[&str] = &[
     "1Ki",
     "9223372036854775807",
 ];
-const FLOATS: &[&str] = &["1.5", "2.0", "0.1", "1e2", "-0.5", "3.14", "1.50", "1e-7"];
-const STRINGS: &[&str] = &[
+pub(super) const FLOATS: &[&str] = &["1.5", "2.0", "0.1", "1e2", "-0.5", "3.14", "1.50", "1e-7"];
+pub(super) const STRINGS: &[&str] = &[
     "\"\"",
     "\"a\"",
     "\"b\"",
@@ -71,7 +71,7 @@ const BINARY: &[&str] = &[
 
 /// Calls of packages: `$s` a text, `$i` a whole number, `$n` a number, `$l` a list, `$e` anything, `$t`
 /// a list of texts, `$m` a list of numbers.
-const CALLS: &[&str] = &[
+pub(super) const CALLS: &[&str] = &[
     "strings.ToUpper($s)",
     "strings.Split($s, $s)",
     "strings.Join($t, $s)",
@@ -181,6 +181,13 @@ const PATHS: &[(&str, &str)] = &[
     ("md5", "crypto/md5"),
     ("bits", "math/bits"),
 ];
+
+/// What a call of [`CALLS`] imports.
+pub(super) fn import(template: &str) -> String {
+    let package = template.split('.').next().unwrap_or_default();
+    let path = PATHS.iter().find(|(name, _)| *name == package);
+    path.map_or(package, |(_, path)| path).to_owned()
+}
 
 /// A program.
 pub(super) fn program(random: Random) -> String {
@@ -438,10 +445,7 @@ impl Generator {
 
     fn package_call(&mut self) -> String {
         let template = self.random.pick(CALLS);
-        let package = template.split('.').next().unwrap_or_default();
-        let path = PATHS.iter().find(|(name, _)| *name == package);
-        self.imports
-            .insert(path.map_or(package, |(_, path)| path).to_owned());
+        self.imports.insert(import(template));
         // `list.Ascending` and the like are of the same package.
         let mut text = String::new();
         let mut rest = template;

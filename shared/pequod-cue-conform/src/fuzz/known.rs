@@ -3,6 +3,7 @@
 
 use pequod_cue_num::Decimal;
 use pequod_cue_yaml::{Node as Yaml, Value};
+use serde_json::Value as Json;
 
 use crate::node::Node;
 
@@ -56,12 +57,39 @@ pub fn difference(ours: &Node, theirs: &Node) -> Option<&'static str> {
         (None, None) if same_otherwise => (ours.default.as_ref()?, theirs.default.as_ref()?),
         (ours, theirs) => (ours.as_ref()?, theirs.as_ref()?),
     };
-    let (ours, theirs) = (ours.get().to_owned(), theirs.get().to_owned());
-    if theirs.strip_prefix('-') == Some(&ours) && number(&ours).is_some_and(|n| n.is_zero()) {
+    let data = |json: &str| serde_json::from_str::<Json>(json).ok();
+    let (ours, theirs) = (data(ours.get())?, data(theirs.get())?);
+    if same_but_for(&ours, &theirs, &|ours, theirs| {
+        let zero = |json: &Json| json.as_f64() == Some(0.0);
+        zero(ours) && zero(theirs)
+    }) {
         return Some("negative-zero");
     }
-    let text = |json: &str| serde_json::from_str::<String>(json).ok();
-    same_yaml(&text(&ours)?, &text(&theirs)?).then_some("yaml-literals")
+    same_but_for(&ours, &theirs, &|ours, theirs| {
+        let (ours, theirs) = (ours.as_str(), theirs.as_str());
+        ours.zip(theirs)
+            .is_some_and(|(ours, theirs)| same_yaml(ours, theirs))
+    })
+    .then_some("yaml-literals")
+}
+
+/// Whether data is the same, but for scalars that count as the same.
+fn same_but_for(ours: &Json, theirs: &Json, same: &dyn Fn(&Json, &Json) -> bool) -> bool {
+    match (ours, theirs) {
+        (Json::Array(ours), Json::Array(theirs)) => {
+            let mut pairs = ours.iter().zip(theirs);
+            ours.len() == theirs.len()
+                && pairs.all(|(ours, theirs)| same_but_for(ours, theirs, same))
+        }
+        (Json::Object(ours), Json::Object(theirs)) => {
+            ours.len() == theirs.len()
+                && ours.iter().all(|(name, value)| {
+                    let other = theirs.get(name);
+                    other.is_some_and(|other| same_but_for(value, other, same))
+                })
+        }
+        _ => ours == theirs || same(ours, theirs),
+    }
 }
 
 /// Whether two paths differ only by labels that are the same YAML but for how numbers are spelled: such text was made

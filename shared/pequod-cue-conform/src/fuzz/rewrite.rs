@@ -4,11 +4,13 @@
 //! thing twice, or that it is also `_`: unification is commutative and idempotent and `_` is its identity, disjunction
 //! is commutative (CUE language specification, "Unification", "Disjunction" and "Structs"). Where the reference gives
 //! another answer to a program that is written otherwise, its answer is an accident. The same holds for what `list.Sort`
-//! sorts: a list, or its elements one by one.
+//! sorts: a list, or its elements one by one; and for how a number is spelled (`0x10`, `16`).
 
+use pequod_cue_num::Decimal;
 use pequod_cue_syntax::ast::{
     BinaryOp, Clause, Comprehension, Decl, Element, Expr, LabelKind, Part,
 };
+use pequod_cue_syntax::literal::Number;
 use pequod_cue_syntax::{FileId, Span, parse_file};
 
 use super::random::Random;
@@ -35,7 +37,18 @@ pub(super) fn ways(text: &str) -> impl Iterator<Item = String> {
         let elements = format!("[for v in ({}) {{v}}]", at(text, list));
         replaced(text, list, &elements)
     });
-    one_by_one.chain(others)
+    plain(text).into_iter().chain(one_by_one).chain(others)
+}
+
+/// The text with its numbers spelled as they are printed.
+fn plain(text: &str) -> Option<String> {
+    let mut plain = text.to_owned();
+    for number in Places::of(text)?.numbers.iter().rev() {
+        let literal = Number::parse(at(text, *number)).ok()?;
+        let value = Decimal::parse(&literal.decimal).ok()?;
+        plain = replaced(&plain, *number, &value.to_string());
+    }
+    (plain != text).then_some(plain)
 }
 
 /// The text, changed in one place.
@@ -86,6 +99,8 @@ struct Places {
     values: Vec<Span>,
     /// Lists that are sorted.
     sorted: Vec<Span>,
+    /// Numbers, in their order.
+    numbers: Vec<Span>,
 }
 
 impl Places {
@@ -209,10 +224,10 @@ impl Places {
                 self.expr(text, &inner.rhs);
             }
             Expr::Postfix(inner) => self.expr(text, &inner.expr),
+            Expr::Number(number) => self.numbers.push(number.span),
             Expr::Ident(_)
             | Expr::Null(_)
             | Expr::Bool(..)
-            | Expr::Number(_)
             | Expr::String(_)
             | Expr::Bytes(_)
             | Expr::Bottom(_) => {}
@@ -254,6 +269,12 @@ mod tests {
         let way = ways("import \"list\"\na: list.Sort(b, {})\n").next();
         let one_by_one = "import \"list\"\na: list.Sort([for v in (b) {v}], {})\n";
         assert_eq!(way.as_deref(), Some(one_by_one));
+    }
+
+    #[test]
+    fn numbers_are_spelled_plainly() {
+        let mut ways = ways("a: 0x10 + [1e3, 2][-0]\n");
+        assert_eq!(ways.next().as_deref(), Some("a: 16 + [1E+3, 2][-0]\n"));
     }
 
     #[test]
