@@ -1,9 +1,11 @@
 //! Differences that are meant: each has its row, with the reason, in the `[known]` part of
 //! docs/cue-ledger.toml.
 
+use std::collections::BTreeMap;
+
 use pequod_cue_num::Decimal;
 use pequod_cue_yaml::{Node as Yaml, Value};
-use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use crate::node::Node;
 
@@ -57,39 +59,39 @@ pub fn difference(ours: &Node, theirs: &Node) -> Option<&'static str> {
         (None, None) if same_otherwise => (ours.default.as_ref()?, theirs.default.as_ref()?),
         (ours, theirs) => (ours.as_ref()?, theirs.as_ref()?),
     };
-    let data = |json: &str| serde_json::from_str::<Json>(json).ok();
-    let (ours, theirs) = (data(ours.get())?, data(theirs.get())?);
-    if same_but_for(&ours, &theirs, &|ours, theirs| {
-        let zero = |json: &Json| json.as_f64() == Some(0.0);
-        zero(ours) && zero(theirs)
+    let (ours, theirs) = (ours.get(), theirs.get());
+    if same_but_for(ours, theirs, |ours, theirs| {
+        theirs.strip_prefix('-') == Some(ours) && number(ours).is_some_and(|n| n.is_zero())
     }) {
         return Some("negative-zero");
     }
-    same_but_for(&ours, &theirs, &|ours, theirs| {
-        let (ours, theirs) = (ours.as_str(), theirs.as_str());
-        ours.zip(theirs)
-            .is_some_and(|(ours, theirs)| same_yaml(ours, theirs))
+    same_but_for(ours, theirs, |ours, theirs| {
+        let text = |json| serde_json::from_str::<String>(json);
+        matches!((text(ours), text(theirs)), (Ok(ours), Ok(theirs)) if same_yaml(&ours, &theirs))
     })
     .then_some("yaml-literals")
 }
 
-/// Whether data is the same, but for scalars that count as the same.
-fn same_but_for(ours: &Json, theirs: &Json, same: &dyn Fn(&Json, &Json) -> bool) -> bool {
-    match (ours, theirs) {
-        (Json::Array(ours), Json::Array(theirs)) => {
-            let mut pairs = ours.iter().zip(theirs);
-            ours.len() == theirs.len()
-                && pairs.all(|(ours, theirs)| same_but_for(ours, theirs, same))
-        }
-        (Json::Object(ours), Json::Object(theirs)) => {
-            ours.len() == theirs.len()
-                && ours.iter().all(|(name, value)| {
-                    let other = theirs.get(name);
-                    other.is_some_and(|other| same_but_for(value, other, same))
-                })
-        }
-        _ => ours == theirs || same(ours, theirs),
+/// Whether JSON is the same, but for scalars that count as the same. Scalars are compared as they are written: a number
+/// that was read may have lost digits.
+fn same_but_for(ours: &str, theirs: &str, same: fn(&str, &str) -> bool) -> bool {
+    type List<'a> = Vec<&'a RawValue>;
+    type Fields<'a> = BTreeMap<String, &'a RawValue>;
+    let list = |json| serde_json::from_str::<List<'_>>(json);
+    let fields = |json| serde_json::from_str::<Fields<'_>>(json);
+    if let (Ok(ours), Ok(theirs)) = (list(ours), list(theirs)) {
+        let mut pairs = ours.iter().zip(&theirs);
+        return ours.len() == theirs.len()
+            && pairs.all(|(ours, theirs)| same_but_for(ours.get(), theirs.get(), same));
     }
+    if let (Ok(ours), Ok(theirs)) = (fields(ours), fields(theirs)) {
+        return ours.len() == theirs.len()
+            && ours.iter().all(|(name, value)| {
+                let other = theirs.get(name);
+                other.is_some_and(|other| same_but_for(value.get(), other.get(), same))
+            });
+    }
+    ours == theirs || same(ours, theirs)
 }
 
 /// Whether two paths differ only by labels that are the same YAML but for how numbers are spelled: such text was made
@@ -185,6 +187,7 @@ mod tests {
     };
     use crate::ledger::Ledger;
     use crate::node::Node;
+    use serde_json::value::RawValue;
 
     #[test]
     fn only_the_spelling_of_numbers_may_differ() {
@@ -198,7 +201,7 @@ mod tests {
         assert!(!respelled(r#"a."- 16\n""#, r#"a."- 0x10\n".b"#));
         assert!(!respelled("a.16", "a.0x10"));
         let leaf = |json: &str| Node {
-            leaf: serde_json::value::RawValue::from_string(json.to_owned()).ok(),
+            leaf: RawValue::from_string(json.to_owned()).ok(),
             ..Node::default()
         };
         assert_eq!(
@@ -236,7 +239,7 @@ mod tests {
         assert_eq!(difference(&list("[1] | [2]"), &list("")), None);
         assert_eq!(difference(&list(""), &list("*[] | [...]")), None);
         let open = Node {
-            default: serde_json::value::RawValue::from_string("[4]".to_owned()).ok(),
+            default: RawValue::from_string("[4]".to_owned()).ok(),
             ..list("")
         };
         assert_eq!(difference(&open, &list("")), known);
@@ -267,6 +270,32 @@ mod tests {
             "a: error in call to list.Concat: BUG: non-stringifiable *adt.scheduler (and 1 more errors)"
         )));
         assert!(!says_bug(&said("a: conflicting values \"BUG\" and 1")));
+    }
+
+    #[test]
+    fn numbers_are_compared_digit_by_digit() {
+        let leaf = |json: &str| Node {
+            leaf: RawValue::from_string(json.to_owned()).ok(),
+            ..Node::default()
+        };
+        let between = |ours: &str, theirs: &str| difference(&leaf(ours), &leaf(theirs));
+        assert_eq!(between("0", "-0"), Some("negative-zero"));
+        assert_eq!(
+            between(r#"{"a":[0,1]}"#, r#"{"a":[-0,1]}"#),
+            Some("negative-zero")
+        );
+        assert_eq!(between("-0", "0"), None);
+        assert_eq!(
+            between("10000000000000000000001", "10000000000000000000002"),
+            None
+        );
+        assert_eq!(between("[1.50]", "[1.5]"), None);
+        assert_eq!(between("1e-400", "2e-400"), None);
+        assert_eq!(
+            between(r#"["16\n"]"#, r#"["0x10\n"]"#),
+            Some("yaml-literals")
+        );
+        assert_eq!(between(r#"["16\n",1]"#, r#"["0x10\n",2]"#), None);
     }
 
     #[test]
