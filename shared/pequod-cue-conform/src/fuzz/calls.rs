@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::generate::{CALLS, FLOATS, INTS, STRINGS, import};
+use super::generate::{CALLS, FLOATS, INTS, STRINGS, filled, import};
 use super::random::Random;
 
 /// What arguments and neighbours refer to.
@@ -172,15 +172,7 @@ impl Generator {
     fn call(&mut self, depth: usize) -> String {
         let template = self.random.pick(CALLS);
         self.imports.insert(import(template));
-        let mut text = String::new();
-        let mut rest = template;
-        while let Some((before, after)) = rest.split_once('$') {
-            text.push_str(before);
-            let (hole, after) = after.split_at(1);
-            text.push_str(&self.argument(hole, depth));
-            rest = after;
-        }
-        text + rest
+        filled(template, |hole| self.argument(hole, depth))
     }
 
     fn argument(&mut self, hole: &str, depth: usize) -> String {

@@ -189,6 +189,19 @@ pub(super) fn import(template: &str) -> String {
     path.map_or(package, |(_, path)| path).to_owned()
 }
 
+/// A call of [`CALLS`] with something in each of its holes.
+pub(super) fn filled(template: &str, mut fill: impl FnMut(&str) -> String) -> String {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('$') {
+        text.push_str(before);
+        let (hole, after) = after.split_at(1);
+        text.push_str(&fill(hole));
+        rest = after;
+    }
+    text + rest
+}
+
 /// A program.
 pub(super) fn program(random: Random) -> String {
     let mut generator = Generator {
@@ -447,36 +460,26 @@ impl Generator {
         let template = self.random.pick(CALLS);
         self.imports.insert(import(template));
         // `list.Ascending` and the like are of the same package.
-        let mut text = String::new();
-        let mut rest = template;
-        while let Some((before, after)) = rest.split_once('$') {
-            text.push_str(before);
-            let (hole, after) = after.split_at(1);
-            let filled = match hole {
-                "s" => self.text(),
-                "i" => self
-                    .random
-                    .pick(&["0", "1", "2", "3", "-1", "5"])
-                    .to_owned(),
-                "n" if self.random.once_in(2) => self.random.pick(FLOATS).to_owned(),
-                "n" => self.random.pick(INTS).to_owned(),
-                "l" => self.list(1),
-                "t" => format!("[{}, {}]", self.random.pick(STRINGS), self.text()),
-                "m" => format!(
-                    "[{}, {}, {}]",
-                    self.random.pick(INTS),
-                    self.random.pick(FLOATS),
-                    self.random.pick(INTS)
-                ),
-                "e" => self.expr(1),
-                // A group of a regular expression.
-                other => format!("${other}"),
-            };
-            text.push_str(&filled);
-            rest = after;
-        }
-        text.push_str(rest);
-        text
+        filled(template, |hole| match hole {
+            "s" => self.text(),
+            "i" => self
+                .random
+                .pick(&["0", "1", "2", "3", "-1", "5"])
+                .to_owned(),
+            "n" if self.random.once_in(2) => self.random.pick(FLOATS).to_owned(),
+            "n" => self.random.pick(INTS).to_owned(),
+            "l" => self.list(1),
+            "t" => format!("[{}, {}]", self.random.pick(STRINGS), self.text()),
+            "m" => format!(
+                "[{}, {}, {}]",
+                self.random.pick(INTS),
+                self.random.pick(FLOATS),
+                self.random.pick(INTS)
+            ),
+            "e" => self.expr(1),
+            // A group of a regular expression.
+            other => format!("${other}"),
+        })
     }
 }
 
