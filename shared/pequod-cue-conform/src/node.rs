@@ -84,7 +84,7 @@ pub struct Node {
     /// The CUE of what is neither concrete nor made of fields or elements.
     #[serde(rename = "x", default, skip_serializing_if = "String::is_empty")]
     pub text: String,
-    /// Of the reference's errors: there was a value until its interface was asked for it.
+    /// Of the reference: there was a value, or what is closed was open, until its interface was asked for it.
     #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
     /// What the error consists of, where the archive asserts anything.

@@ -38,7 +38,7 @@ type node struct {
 	// Text is the CUE of what is neither concrete nor made of fields or elements.
 	Text string `json:"x,omitempty"`
 	// Again says that there was a value, that of another node, until the interface was asked for it: it then
-	// evaluated once more, and came to an error.
+	// evaluated once more, and came to an error, or closed what had been open.
 	Again bool `json:"g,omitempty"`
 	// Errors is what the error consists of, if that was asked.
 	Errors []told `json:"w,omitempty"`
@@ -65,6 +65,14 @@ const (
 	maxNodes = 5000
 )
 
+// standing is what a field was before the interface was asked for it.
+type standing struct {
+	// value: it stood for another node, and that was no error.
+	value bool
+	// open: neither it nor the other was closed.
+	open bool
+}
+
 type walker struct {
 	nodes []node
 	asked asked
@@ -72,11 +80,11 @@ type walker struct {
 
 func walk(root cue.Value, asked asked) []node {
 	w := &walker{asked: asked}
-	w.visit(root, "", "", false, 0)
+	w.visit(root, "", "", standing{}, 0)
 	return w.nodes
 }
 
-func (w *walker) visit(v cue.Value, path, arc string, stood bool, depth int) {
+func (w *walker) visit(v cue.Value, path, arc string, stood standing, depth int) {
 	if depth > maxDepth || len(w.nodes) >= maxNodes {
 		return
 	}
@@ -84,15 +92,19 @@ func (w *walker) visit(v cue.Value, path, arc string, stood bool, depth int) {
 	vertex := core.V.DerefValue()
 	n := node{Path: path, Arc: arc, Kind: fmt.Sprint(vertex.Kind())}
 	// Which fields stand for others, before anything is asked: the answer may evaluate them once more.
-	held := make(map[any]bool, len(vertex.Arcs))
+	held := make(map[any]standing, len(vertex.Arcs))
 	for _, arcVertex := range vertex.Arcs {
 		shared := arcVertex.DerefValue()
-		held[arcVertex] = shared != arcVertex && shared.BaseValue != nil && shared.Bottom() == nil
+		held[arcVertex] = standing{
+			value: shared != arcVertex && shared.BaseValue != nil && shared.Bottom() == nil,
+			open: !arcVertex.ClosedRecursive && !arcVertex.ClosedNonRecursive &&
+				!shared.ClosedRecursive && !shared.ClosedNonRecursive,
+		}
 	}
 	if b := vertex.Bottom(); b != nil {
 		n.Code = fmt.Sprint(b.Code)
 		n.Child = b.ChildError
-		n.Again = stood
+		n.Again = stood.value
 		if b.Err != nil {
 			n.Message = b.Err.Error()
 		}
@@ -102,6 +114,7 @@ func (w *walker) visit(v cue.Value, path, arc string, stood bool, depth int) {
 	} else {
 		describe(v, &n)
 		if n.Closed != nil {
+			n.Again = stood.value && stood.open && *n.Closed
 			n.Accepts = accepted(v, w.asked.fields)
 		}
 	}

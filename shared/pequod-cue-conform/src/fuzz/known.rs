@@ -23,8 +23,8 @@ pub const NAMES: &[&str] = &[
 /// The reference says what we say, if the same program is written in another way.
 pub(super) const WRITTEN_OTHERWISE: &str = "written-otherwise";
 
-/// The paths that only were in error once the reference was asked for them (`asked-again`). One that is a struct or list
-/// when it is asked for its type, and none when it is asked whether it is closed, is such, too.
+/// The paths that only were in error, or closed, once the reference was asked for them (`asked-again`). One that is a
+/// struct or list when it is asked for its type, and none when it is asked whether it is closed, is such, too.
 pub fn asked_again(theirs: &[Node]) -> Vec<&str> {
     let changed = |node: &Node| {
         matches!(&*node.kind, "struct" | "list") && node.code.is_empty() && node.closed.is_none()

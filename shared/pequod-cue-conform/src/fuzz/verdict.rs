@@ -433,6 +433,21 @@ mod tests {
     }
 
     #[test]
+    fn a_struct_that_only_the_question_closed_is_known() {
+        let with = |closed, again| {
+            let asked = Node {
+                closed: Some(closed),
+                again,
+                ..node("a", "", "")
+            };
+            outcome(vec![node("", "", ""), asked])
+        };
+        let verdict = |again| judge(&with(false, false), &with(true, again)).verdict;
+        assert_eq!(verdict(true), Verdict::Known);
+        assert_eq!(verdict(false), Verdict::OursValue);
+    }
+
+    #[test]
     fn another_order_is_noticed_and_less_than_another_value() {
         let with = |order: &[&str], leaf| {
             let order = order.iter().map(|name| (*name).to_owned()).collect();
