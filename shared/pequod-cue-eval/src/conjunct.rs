@@ -143,6 +143,10 @@ impl Session<'_> {
             ref reference if reference.is_reference() => {
                 self.schedule(TaskKind::Resolve, work, Some(c.env), Elem::Expr(expr), id)?;
             }
+            // A member of a package is a node, which might be shared.
+            Expr::Value(value @ Value::Builtin(_)) if !self.is_predeclared(value) => {
+                self.schedule(TaskKind::Expr, work, Some(c.env), Elem::Expr(expr), id)?;
+            }
             _ => {
                 self.unshare(work)?;
                 // A call in a cyclic conjunct could go round for ever: it waits for something that
@@ -483,9 +487,12 @@ impl Session<'_> {
                 return Ok(());
             }
             Value::Builtin(builtin) => {
+                let may_share = self.may_share(work) && !self[self[work].node].closed;
                 self.unshare(work)?;
                 if let Some(validator) = self.bare_validator(builtin) {
-                    return self.insert_value(work, env, validator, id, pos);
+                    self.insert_value(work, env, validator, id, pos)?;
+                    self[work].member = may_share.then_some(validator);
+                    return Ok(());
                 }
             }
             Value::Disjunction(d) if self.disjunctions[d.at()].written => {

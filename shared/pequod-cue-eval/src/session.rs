@@ -414,6 +414,9 @@ pub struct Work {
     pub is_shared: bool,
     /// It may not share.
     pub no_sharing: bool,
+    /// The one conjunct so far is a function of a package, and so the validator made of it. The reference shares the node of
+    /// the package's member, which is finished: that is what others see meanwhile.
+    pub member: Option<Value>,
     /// The conjunct that led to sharing.
     pub shared: Option<Conjunct>,
     /// The cycle status of that.
@@ -892,6 +895,7 @@ impl Work {
             eval_depth: 0,
             is_shared: false,
             no_sharing: false,
+            member: None,
             shared: None,
             share_cycle: CycleKind::None,
             before_share: Base::None,

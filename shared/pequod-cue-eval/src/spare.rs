@@ -254,6 +254,7 @@ impl Work {
             eval_depth,
             is_shared,
             no_sharing,
+            member,
             shared,
             share_cycle,
             before_share,
@@ -320,6 +321,7 @@ impl Work {
         *eval_depth = 0;
         *is_shared = false;
         *no_sharing = false;
+        *member = None;
         *shared = None;
         *share_cycle = CycleKind::None;
         *before_share = Base::None;
@@ -383,6 +385,7 @@ impl Work {
             eval_depth,
             is_shared,
             no_sharing,
+            member,
             shared,
             share_cycle,
             before_share,
@@ -435,6 +438,7 @@ impl Work {
         copy.eval_depth = *eval_depth;
         copy.is_shared = *is_shared;
         copy.no_sharing = *no_sharing;
+        copy.member = *member;
         copy.shared = *shared;
         copy.share_cycle = *share_cycle;
         copy.before_share = *before_share;
