@@ -12,6 +12,7 @@ pub mod known;
 pub mod random;
 mod rewrite;
 pub mod robust;
+mod small;
 pub mod verdict;
 
 use std::collections::BTreeMap;
@@ -36,12 +37,25 @@ use crate::txtar::Archive;
 use crate::worker::{Request, Worker};
 
 /// Which programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Programs {
     /// Out of a grammar and of changed archives, by turns.
     Mixed,
-    /// Each around one call of a function, with arguments of every kind.
+    /// Each around one call of a function of the library, with arguments of every kind.
     Calls,
+    /// A few short declarations that are about one another.
+    Small,
+}
+
+impl Programs {
+    /// What records call them.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mixed => "fuzz",
+            Self::Calls => "calls",
+            Self::Small => "small",
+        }
+    }
 }
 
 /// What to run.
@@ -95,6 +109,7 @@ pub fn program(plan: &Plan, case: u64, corpus: &Corpus) -> String {
     let random = Random::new(plan.seed, case);
     match plan.programs {
         Programs::Calls => calls::program(random),
+        Programs::Small => small::program(random),
         Programs::Mixed if case.is_multiple_of(2) => generate::program(random),
         Programs::Mixed => corpus.mutated(random),
     }

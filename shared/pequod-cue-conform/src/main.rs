@@ -43,9 +43,9 @@ struct Options {
     /// Compare answers to this many programs that nobody wrote, instead.
     #[arg(long, value_name = "CASES")]
     fuzz: Option<u64>,
-    /// Of such programs, only ones around a call of a library function, with arguments of every kind.
-    #[arg(long, requires = "fuzz")]
-    calls: bool,
+    /// Which such programs.
+    #[arg(long, requires = "fuzz", value_enum, default_value_t = fuzz::Programs::Mixed)]
+    programs: fuzz::Programs,
     /// Feed this many broken inputs to each of parser, evaluator, YAML, decimals and regular expressions, instead.
     #[arg(long, value_name = "CASES")]
     robust: Option<u64>,
@@ -98,13 +98,8 @@ fn main() -> ExitCode {
 fn fuzz(options: &Options, cases: u64) -> Result<Exit, Box<dyn std::error::Error>> {
     let oracle = Oracle::build()?;
     let corpus = Corpus::read(&oracle)?;
-    let (programs, name) = if options.calls {
-        (fuzz::Programs::Calls, "calls")
-    } else {
-        (fuzz::Programs::Mixed, "fuzz")
-    };
     let plan = fuzz::Plan {
-        programs,
+        programs: options.programs,
         seed: options.seed,
         first: options.first,
         cases,
@@ -115,7 +110,12 @@ fn fuzz(options: &Options, cases: u64) -> Result<Exit, Box<dyn std::error::Error
     let findings = fuzz::run(&oracle, &corpus, plan)?;
     let mut out = io::stdout().lock();
     if options.write {
-        let name = format!("{name}, seed {}, from case {}", plan.seed, plan.first);
+        let name = format!(
+            "{}, seed {}, from case {}",
+            plan.programs.name(),
+            plan.seed,
+            plan.first
+        );
         record(&name, &findings.sentence())?;
     }
     if cases == 1 {
