@@ -99,8 +99,8 @@ pub(crate) struct Compiler {
     experiments: Experiments,
     /// Inside how many values of a `try`.
     trying: u32,
-    /// Values that packages define in CUE.
-    constants: FxHashMap<&'static str, ExprId>,
+    /// The members of builtin packages that are referred to, by path and name.
+    members: FxHashMap<(String, String), ExprId>,
     lets: Lets,
     /// Whether builtin packages are known without an import.
     infers: bool,

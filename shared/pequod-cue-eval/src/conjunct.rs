@@ -43,8 +43,6 @@ impl Session<'_> {
             },
         };
         match self.program.expr(expr) {
-            // A member of a package is looked up when the node is evaluated, and not before.
-            Expr::Value(Value::Builtin(_)) => Content::Expr(expr),
             Expr::Value(value) => Content::Value(*value, Some(self.program.span(expr).pos())),
             _ => Content::Expr(expr),
         }
@@ -142,10 +140,6 @@ impl Session<'_> {
             }
             ref reference if reference.is_reference() => {
                 self.schedule(TaskKind::Resolve, work, Some(c.env), Elem::Expr(expr), id)?;
-            }
-            // A member of a package is a node, which might be shared.
-            Expr::Value(value @ Value::Builtin(_)) if !self.is_predeclared(value) => {
-                self.schedule(TaskKind::Expr, work, Some(c.env), Elem::Expr(expr), id)?;
             }
             _ => {
                 self.unshare(work)?;
@@ -487,12 +481,9 @@ impl Session<'_> {
                 return Ok(());
             }
             Value::Builtin(builtin) => {
-                let may_share = self.may_share(work) && !self[self[work].node].closed;
                 self.unshare(work)?;
                 if let Some(validator) = self.bare_validator(builtin) {
-                    self.insert_value(work, env, validator, id, pos)?;
-                    self[work].member = may_share.then_some(validator);
-                    return Ok(());
+                    return self.insert_value(work, env, validator, id, pos);
                 }
             }
             Value::Disjunction(d) if self.disjunctions[d.at()].written => {

@@ -145,6 +145,12 @@ fn visit(
     // What a limit leaves unknown is shown as it is.
     let _ = s.finalize(node);
     let target = s.deref(node);
+    // An open list stands for what it has: so is told of it before its elements are visited.
+    if s[target].base == (Base::List { open: true }) {
+        for element in s.elements(target) {
+            let _ = s.finalize(element);
+        }
+    }
     nodes.push((node, describe(evaluation, node, path.to_owned(), presence)));
     let arcs = evaluation.session().nodes[target.at()].arcs().to_vec();
     for arc in &arcs {
@@ -283,11 +289,13 @@ fn json(evaluation: &Evaluation, node: NodeId) -> Option<String> {
     data.then(|| evaluation.json_text(node, false))
 }
 
-/// Whether there is a function among the values below a node: it is concrete, and no data.
+/// Whether there is a function among the values below a node that are output: it is concrete, and no data.
 fn holds_function(s: &Session<'_>, node: NodeId) -> bool {
     let node = s.deref(node);
     matches!(s.unwrap(Value::Node(node)), Some(Value::Builtin(_)))
-        || s[node].arcs().iter().any(|arc| holds_function(s, *arc))
+        || s.output_arcs(node)
+            .into_iter()
+            .any(|arc| holds_function(s, arc))
 }
 
 /// A scalar as JSON.

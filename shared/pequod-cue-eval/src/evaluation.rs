@@ -115,7 +115,8 @@ impl Evaluation {
             add_input(&mut session, root, *input);
         }
         let result = session
-            .finalize(root)
+            .finish_builtin_packages()
+            .and_then(|()| session.finalize(root))
             .and_then(|()| session.settle_doubts(root));
         let mut evaluation = Self {
             session: session.settled(),

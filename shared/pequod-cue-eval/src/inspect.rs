@@ -82,16 +82,8 @@ impl Session<'_> {
             return Some(value);
         };
         let node = self.deref(node);
-        let base = self[node].base;
-        let on_its_way = self.is_cycle_base(base);
         if let Some(work) = self[node].work
-            && (on_its_way || base == Base::None)
-            && let Some(member) = self[work].member
-        {
-            return Some(member);
-        }
-        if let Some(work) = self[node].work
-            && on_its_way
+            && self.is_cycle_base(self[node].base)
         {
             if let Some(fault) = self[work].faults
                 && !self.is_incomplete(fault)

@@ -127,6 +127,8 @@ pub enum Expr {
     },
     /// An imported package, by its place in the program.
     Import(u32),
+    /// What a builtin package defines in CUE, by its place in the program: a struct with that one field.
+    BuiltinPackage(u32),
     /// A `let`.
     Let {
         /// How many environments up.
@@ -150,6 +152,7 @@ impl Expr {
                 | Self::Dynamic { .. }
                 | Self::Let { .. }
                 | Self::Import(_)
+                | Self::BuiltinPackage(_)
         )
     }
 }
@@ -363,6 +366,8 @@ pub struct Program {
     pub(crate) optional: FxHashSet<ExprId>,
     /// Of every package one struct a file; the first is the one that is evaluated.
     pub(crate) packages: Vec<Vec<ExprId>>,
+    /// Of every value that a builtin package defines in CUE a struct with that one field.
+    pub(crate) builtin_packages: Vec<ExprId>,
     /// Expressions that are not part of any.
     pub(crate) questions: Vec<ExprId>,
     pub(crate) lets: Vec<Arc<str>>,

@@ -414,9 +414,6 @@ pub struct Work {
     pub is_shared: bool,
     /// It may not share.
     pub no_sharing: bool,
-    /// The one conjunct so far is a function of a package, and so the validator made of it. The reference shares the node of
-    /// the package's member, which is finished: that is what others see meanwhile.
-    pub member: Option<Value>,
     /// The conjunct that led to sharing.
     pub shared: Option<Conjunct>,
     /// The cycle status of that.
@@ -511,6 +508,8 @@ pub struct Session<'s> {
     pub(crate) regexes: FxHashMap<Sym, Option<Arc<pequod_cue_regex::Regex>>>,
     /// The packages that were asked for.
     pub(crate) packages: FxHashMap<u32, NodeId>,
+    /// The packages of what builtin ones define in CUE, evaluated.
+    pub(crate) builtin_packages: Vec<NodeId>,
 
     // The context of what runs.
     pub(crate) env: EnvId,
@@ -608,6 +607,7 @@ impl<'s> Session<'s> {
             let_cache: FxHashMap::default(),
             regexes: FxHashMap::default(),
             packages: FxHashMap::default(),
+            builtin_packages: Vec::new(),
             env: NO_ENV,
             close: Close::default(),
             pos: None,
@@ -678,6 +678,7 @@ impl<'s> Session<'s> {
             let_cache,
             regexes,
             packages,
+            builtin_packages,
             env,
             close,
             pos,
@@ -725,6 +726,7 @@ impl<'s> Session<'s> {
             let_cache,
             regexes,
             packages,
+            builtin_packages,
             env,
             close,
             pos,
@@ -756,11 +758,34 @@ impl<'s> Session<'s> {
         if let Some(root) = self.packages.get(&unit) {
             return *root;
         }
-        let root = self.new_node(Node::default());
-        self.packages.insert(unit, root);
-        let env = self.new_env(NO_ENV, EMPTY);
         let program = self.program.clone();
-        for file in program.packages.get(unit as usize).into_iter().flatten() {
+        let files = program.packages.get(unit as usize);
+        let root = self.package_of(files.map_or(&[], Vec::as_slice));
+        self.packages.insert(unit, root);
+        root
+    }
+
+    /// The package in which a value is that a builtin package defines in CUE.
+    pub(crate) fn builtin_package(&self, at: u32) -> NodeId {
+        let root = self.builtin_packages.get(at as usize);
+        root.copied().unwrap_or(EMPTY)
+    }
+
+    /// Evaluates what builtin packages define in CUE: in the reference, too, it is done before anything else.
+    pub(crate) fn finish_builtin_packages(&mut self) -> Run<()> {
+        let program = self.program.clone();
+        for root in &program.builtin_packages {
+            let root = self.package_of(&[*root]);
+            self.builtin_packages.push(root);
+            self.finalize(root)?;
+        }
+        Ok(())
+    }
+
+    fn package_of(&mut self, files: &[ExprId]) -> NodeId {
+        let root = self.new_node(Node::default());
+        let env = self.new_env(NO_ENV, EMPTY);
+        for file in files {
             let c = Conjunct {
                 env,
                 elem: Elem::Expr(*file),
@@ -895,7 +920,6 @@ impl Work {
             eval_depth: 0,
             is_shared: false,
             no_sharing: false,
-            member: None,
             shared: None,
             share_cycle: CycleKind::None,
             before_share: Base::None,

@@ -11,7 +11,6 @@ impl Session<'_> {
     /// Takes the conjuncts of what was shared: something else arrived.
     pub(crate) fn unshare(&mut self, work: WorkId) -> Run<()> {
         self[work].no_sharing = true;
-        self[work].member = None;
         if !std::mem::take(&mut self[work].is_shared) {
             return Ok(());
         }
@@ -97,12 +96,6 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Whether nothing that is known of the node keeps it from sharing.
-    pub(crate) fn may_share(&self, work: WorkId) -> bool {
-        let w = &self[work];
-        self[w.node].arcs().is_empty() && !w.no_sharing && !w.is_shared && self.errs.is_none()
-    }
-
     pub(crate) fn share_if_possible(
         &mut self,
         work: WorkId,
@@ -110,12 +103,16 @@ impl Session<'_> {
         arc: NodeId,
         close: Close,
     ) -> Run<bool> {
-        let n = &self[self[work].node];
+        let w = &self[work];
+        let n = &self[w.node];
         let target = &self[arc];
-        let possible = self.may_share(work)
+        let possible = n.arcs().is_empty()
             && !target.non_rooted
             && !target.dynamic
             && !(close.is_cyclic() && (n.non_rooted || n.dynamic))
+            && !w.no_sharing
+            && !w.is_shared
+            && self.errs.is_none()
             && (!n.closed || target.closed)
             && !target.label.is_let();
         if possible {

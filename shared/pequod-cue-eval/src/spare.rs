@@ -254,7 +254,6 @@ impl Work {
             eval_depth,
             is_shared,
             no_sharing,
-            member,
             shared,
             share_cycle,
             before_share,
@@ -321,7 +320,6 @@ impl Work {
         *eval_depth = 0;
         *is_shared = false;
         *no_sharing = false;
-        *member = None;
         *shared = None;
         *share_cycle = CycleKind::None;
         *before_share = Base::None;
@@ -385,7 +383,6 @@ impl Work {
             eval_depth,
             is_shared,
             no_sharing,
-            member,
             shared,
             share_cycle,
             before_share,
@@ -438,7 +435,6 @@ impl Work {
         copy.eval_depth = *eval_depth;
         copy.is_shared = *is_shared;
         copy.no_sharing = *no_sharing;
-        copy.member = *member;
         copy.shared = *shared;
         copy.share_cycle = *share_cycle;
         copy.before_share = *before_share;

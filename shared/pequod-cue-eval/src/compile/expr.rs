@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pequod_cue_num::Decimal;
 use pequod_cue_syntax::{Span, ast};
 
+use super::name::Use;
 use super::{Compiler, REFERENCE};
 use crate::kind::Kind;
 use crate::program::{Expr, ExprId, ListElem, ListId, ListLit};
@@ -28,7 +29,7 @@ impl Compiler {
             ast::Expr::Struct(lit) => self.struct_expr(lit),
             ast::Expr::List(lit) => self.list(lit),
             ast::Expr::Paren(inner) => self.expr(&inner.expr),
-            ast::Expr::Selector(selector) => self.selector(selector),
+            ast::Expr::Selector(selector) => self.selector(selector, Use::Value),
             ast::Expr::Index(index) => {
                 let base = self.expr(&index.base);
                 let at = self.expr(&index.index);
@@ -41,7 +42,7 @@ impl Compiler {
                 self.add(Expr::Slice { base, low, high }, span)
             }
             ast::Expr::Call(call) => {
-                let function = self.expr(&call.function);
+                let function = self.callee(&call.function);
                 let args: Box<[_]> = call.arguments.iter().map(|arg| self.expr(arg)).collect();
                 self.add(Expr::Call(function, args), span)
             }

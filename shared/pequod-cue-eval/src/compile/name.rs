@@ -7,15 +7,32 @@ use pequod_cue_syntax::{FileId, Span, ast, parse_file};
 
 use super::Compiler;
 use crate::builtin::{Builtin, Member};
-use crate::kind::{Kind, Label};
+use crate::kind::{Kind, Label, Presence};
 use crate::language::LANGUAGE;
-use crate::program::{Expr, ExprId};
+use crate::program::{Decl, DeclId, Expr, ExprId, StructId, StructLit};
 use crate::scope::{Binding, Entry};
 use crate::session::NO_SHARING;
 use crate::value::{Bound, BoundId, ConjunctionId, Op, Value};
 
+/// What a member of a package is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It is called.
+    Call,
+    /// Anything else.
+    Value,
+}
+
 impl Compiler {
-    pub(super) fn selector(&mut self, selector: &ast::Selector) -> ExprId {
+    /// What is called: a function of a package directly, and not by way of the node that it is.
+    pub(super) fn callee(&mut self, function: &ast::Expr) -> ExprId {
+        match function {
+            ast::Expr::Selector(selector) => self.selector(selector, Use::Call),
+            other => self.expr(other),
+        }
+    }
+
+    pub(super) fn selector(&mut self, selector: &ast::Selector, usage: Use) -> ExprId {
         let span = selector.span;
         let name = match &selector.selector {
             ast::SelectorLabel::Ident(ident) => &ident.name,
@@ -36,7 +53,7 @@ impl Compiler {
             import.used = true;
             if import.unit.is_none() {
                 let path = import.path.clone();
-                return self.member(&path, name, span);
+                return self.member(&path, name, usage, span);
             }
         }
         let base = self.expr(&selector.base);
@@ -55,10 +72,19 @@ impl Compiler {
             .any(|scope| scope.names.contains_key(name))
     }
 
-    pub(super) fn member(&mut self, path: &str, name: &str, span: Span) -> ExprId {
+    fn member(&mut self, path: &str, name: &str, usage: Use, span: Span) -> ExprId {
         match self.library.member(path, name) {
-            Some(Member::Function(builtin)) => self.builtin(builtin, span),
-            Some(Member::Constant(text)) => self.constant(path, text, span),
+            Some(Member::Function(builtin)) => {
+                let function = self.builtin(builtin, span);
+                match usage {
+                    Use::Call => function,
+                    Use::Value => self.field_of_package(path, name, function, span),
+                }
+            }
+            Some(Member::Constant(text)) => match self.constant(path, text, span) {
+                Ok(value) => self.field_of_package(path, name, value, span),
+                Err(bottom) => bottom,
+            },
             // What a package exports begins with a capital: anything else is not there.
             Some(Member::Unsupported(_)) if name.starts_with(|c: char| c.is_ascii_lowercase()) => {
                 self.absent_member(name, span)
@@ -102,31 +128,6 @@ impl Compiler {
         )
     }
 
-    /// A constant of a package: a literal.
-    pub(super) fn constant(&mut self, path: &str, text: &'static str, span: Span) -> ExprId {
-        if let Some(text) = text
-            .strip_prefix('"')
-            .and_then(|text| text.strip_suffix('"'))
-        {
-            let sym = self.program.names.intern(text, 0);
-            return self.add(Expr::Value(Value::Str(sym)), span);
-        }
-        if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
-            return self.defined_in_cue(path, text, span);
-        }
-        let kind = if text.contains(['.', 'e', 'E']) {
-            Kind::FLOAT
-        } else {
-            Kind::INT
-        };
-        match Decimal::parse(text) {
-            Ok(decimal) => {
-                let value = self.program.number(decimal, kind);
-                self.add(Expr::Value(value), span)
-            }
-            Err(error) => self.bad(span, error.to_string()),
-        }
-    }
     pub(super) fn ident(&mut self, ident: &ast::Ident) -> ExprId {
         let span = ident.span;
         let name = &ident.name;
@@ -278,23 +279,16 @@ impl Compiler {
         Some(self.add(Expr::Value(Value::Conjunction(id)), span))
     }
 
-    /// A value of a package that is written in CUE, such as `list.Ascending`.
-    fn defined_in_cue(&mut self, path: &str, text: &'static str, span: Span) -> ExprId {
-        if let Some(known) = self.constants.get(text) {
-            return *known;
-        }
+    /// A value of a package that is no function, such as `math.Pi` or `list.Ascending`, which is written in CUE.
+    fn constant(&mut self, path: &str, text: &'static str, span: Span) -> Result<ExprId, ExprId> {
         let id = FileId(u32::try_from(self.program.files.len()).unwrap_or(u32::MAX));
         let Ok(file) = parse_file(id, path, Arc::<str>::from(text)) else {
-            return self.bad(
-                span,
-                format!("the constant {text:?} of package {path:?} is no CUE"),
-            );
+            let problem = format!("the constant {text:?} of package {path:?} is no CUE");
+            return Err(self.bad(span, problem));
         };
         let [ast::Decl::Embed(embed)] = file.decls.as_slice() else {
-            return self.bad(
-                span,
-                format!("the constant {text:?} of package {path:?} is no value"),
-            );
+            let problem = format!("the constant {text:?} of package {path:?} is no value");
+            return Err(self.bad(span, problem));
         };
         self.program.files.push(file.source.clone());
         self.program.experiments.push(file.experiments);
@@ -306,7 +300,41 @@ impl Compiler {
         self.scopes = scopes;
         self.package = package;
         self.experiments = experiments;
-        self.constants.insert(text, value);
-        value
+        Ok(value)
+    }
+
+    /// A member of a builtin package is a node like any other, which may be shared: the field of a struct of its own, one for
+    /// each member that is used other than by calling it.
+    fn field_of_package(&mut self, path: &str, name: &str, value: ExprId, span: Span) -> ExprId {
+        let label = self.label_of(&name.into());
+        let at = span.pos();
+        let key = (path.to_owned(), name.to_owned());
+        if let Some(base) = self.members.get(&key) {
+            let base = *base;
+            return self.add(Expr::Select { base, label, at }, span);
+        }
+        let decl = DeclId(u32::try_from(self.program.decls.len()).unwrap_or(u32::MAX));
+        self.program.decls.push(Decl::Field {
+            label,
+            presence: Presence::Member,
+            value,
+            span,
+            doc: None,
+        });
+        let lit = StructId(u32::try_from(self.program.structs.len()).unwrap_or(u32::MAX));
+        self.program.structs.push(StructLit {
+            decls: [decl].into(),
+            span,
+            is_file: true,
+            embeds: false,
+            ellipsis: false,
+            explicit_open: false,
+        });
+        let root = self.add(Expr::Struct(lit), span);
+        let at_package = u32::try_from(self.program.builtin_packages.len()).unwrap_or(u32::MAX);
+        self.program.builtin_packages.push(root);
+        let base = self.add(Expr::BuiltinPackage(at_package), span);
+        self.members.insert(key, base);
+        self.add(Expr::Select { base, label, at }, span)
     }
 }

@@ -70,7 +70,7 @@ pub fn compile_units(
             imports: Vec::new(),
             experiments: Experiments::default(),
             trying: 0,
-            constants: FxHashMap::default(),
+            members: FxHashMap::default(),
             lets: Lets::default(),
             infers: false,
         };

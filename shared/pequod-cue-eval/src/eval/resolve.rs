@@ -36,6 +36,7 @@ impl Session<'_> {
             }
             Expr::Let { up, label } => self.resolve_let(*up, *label, pos, cond, mode),
             Expr::Import(unit) => Ok(Some(self.package(*unit))),
+            Expr::BuiltinPackage(at) => Ok(Some(self.builtin_package(*at))),
             Expr::Select { base, label, at } => {
                 let node = self.node_of(expr, *base, label.is_regular())?;
                 if node == EMPTY {
