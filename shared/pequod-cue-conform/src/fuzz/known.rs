@@ -44,9 +44,13 @@ pub fn matched_as_expected(theirs: &Node) -> bool {
 }
 
 /// Whether the reference's reason is a bug of its own, by its own words (`says-bug`): it could not print what it met where
-/// an argument should be.
+/// an argument should have been, or went to where nothing is and caught itself.
 pub fn says_bug(theirs: &Node) -> bool {
-    theirs.message.contains("BUG: non-stringifiable")
+    let bugs = [
+        "BUG: non-stringifiable",
+        "runtime error: invalid memory address or nil pointer dereference",
+    ];
+    bugs.iter().any(|bug| theirs.message.contains(bug))
 }
 
 /// Which of them it is that lies between two answers, if one does.
@@ -268,6 +272,9 @@ mod tests {
         assert!(!matched_as_expected(&said("")));
         assert!(says_bug(&said(
             "a: error in call to list.Concat: BUG: non-stringifiable *adt.scheduler (and 1 more errors)"
+        )));
+        assert!(says_bug(&said(
+            "a: error in call to list.Sort: runtime error: invalid memory address or nil pointer dereference"
         )));
         assert!(!says_bug(&said("a: conflicting values \"BUG\" and 1")));
     }

@@ -1,10 +1,30 @@
 //! Programs of a handful of short declarations that are about one another: what refers to what, in which order, through
-//! which of the language's constructs. No functions of the library.
+//! which of the language's constructs.
 //!
 //! The grammar of [`super::generate`] makes long programs in which most parts have nothing to do with each other. Where
 //! two constructs meet is what the sides part over; here little else is.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use super::generate::{CALLS, filled, import};
 use super::random::Random;
+
+/// What packages have besides functions that are called.
+const MEMBERS: &[&str] = &[
+    "time.Time",
+    "time.Duration",
+    "net.IPv4",
+    "net.FQDN",
+    "math.Pi",
+    "list.Ascending",
+    "list.Comparer",
+    "time.Second",
+    "struct.MinFields(1)",
+    "list.MaxItems(1)",
+    "list.UniqueItems",
+    "strings.MinRunes(2)",
+];
 
 /// Names of fields. Few, so that they meet.
 const NAMES: &[&str] = &["a", "b", "c", "x", "y", "#A", "#B", "_h"];
@@ -20,7 +40,11 @@ pub(super) fn program(mut random: Random) -> String {
     let count = 2 + random.below(3);
     let order = random.order(NAMES.len());
     let names = order.into_iter().take(count).map(|at| NAMES[at]).collect();
-    let mut generator = Generator { random, names };
+    let mut generator = Generator {
+        random,
+        names,
+        imports: BTreeSet::new(),
+    };
     let mut lines: Vec<String> = (0..count)
         .map(|at| generator.field(generator.names[at], 0))
         .collect();
@@ -29,9 +53,12 @@ pub(super) fn program(mut random: Random) -> String {
     }
     let order = generator.random.order(lines.len());
     let mut text = String::new();
+    for path in &generator.imports {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "import {path:?}");
+    }
     for at in order {
-        text.push_str(&lines[at]);
-        text.push('\n');
+        let _ = writeln!(text, "{}", lines[at]);
     }
     text
 }
@@ -40,6 +67,7 @@ struct Generator {
     random: Random,
     /// What the file declares; all that is referred to.
     names: Vec<&'static str>,
+    imports: BTreeSet<String>,
 }
 
 impl Generator {
@@ -71,15 +99,24 @@ impl Generator {
             ),
             2 => {
                 let source = self.reference();
+                let clause = match self.random.below(5) {
+                    0 => format!(" if {}", self.condition()),
+                    1 => format!(" let v = {}", self.value(depth + 2)),
+                    _ => String::new(),
+                };
                 let body = self.loop_body(depth + 1);
-                format!("for k, v in {source} {{{body}}}")
+                format!("for k, v in {source}{clause} {{{body}}}")
             }
             3 => {
                 let pattern = match self.random.below(6) {
                     0 => self.name(),
                     at => ["string", "=~\"a\"", "!=\"b\"", "\"x\"", "\"a\" | \"b\""][at - 1],
                 };
-                format!("[{pattern}]: {}", self.value(depth + 1))
+                if self.random.once_in(4) {
+                    format!("[X=({pattern})]: {} & {{y: X}}", self.value(depth + 1))
+                } else {
+                    format!("[{pattern}]: {}", self.value(depth + 1))
+                }
             }
             4 if depth > 0 => "...".to_owned(),
             5 => {
@@ -168,7 +205,10 @@ impl Generator {
             14 => self.random.pick(BOUNDS).to_owned(),
             15 if depth < 4 => self.list(depth),
             16 if depth < 4 => self.computed(depth),
-            17 if depth < 4 => format!("close({})", self.structure(depth)),
+            17 if depth < 4 => match self.random.below(4) {
+                0 | 1 => format!("close({})", self.structure(depth)),
+                _ => self.library(depth),
+            },
             _ => self.name().to_owned(),
         }
     }
@@ -213,7 +253,23 @@ impl Generator {
     }
 
     fn computed(&mut self, depth: usize) -> String {
-        match self.random.below(7) {
+        match self.random.below(11) {
+            6 => format!(
+                "{}[{}:]",
+                self.reference(),
+                self.random.pick(&["0", "1", "a"]).replace('a', self.name())
+            ),
+            7 => {
+                let operator = self.random.pick(&["*", "-", "/", "<", "&&", "=~"]);
+                format!("{} {operator} {}", self.reference(), self.reference())
+            }
+            8 => format!("{}{}", self.random.pick(&["-", "!", "+"]), self.reference()),
+            9 => format!(
+                "matchIf({}, {}, {})",
+                self.value(depth + 1),
+                self.value(depth + 1),
+                self.value(depth + 1)
+            ),
             0 => format!("{} + 1", self.reference()),
             1 => format!("\"\\({})\"", self.reference()),
             2 => format!("len({})", self.reference()),
@@ -231,6 +287,24 @@ impl Generator {
             ),
             _ => self.condition(),
         }
+    }
+
+    /// Something out of a package.
+    fn library(&mut self, depth: usize) -> String {
+        let template = if self.random.once_in(3) {
+            self.random.pick(MEMBERS)
+        } else {
+            self.random.pick(CALLS)
+        };
+        self.imports.insert(import(template));
+        if self.random.once_in(6) {
+            return template.split('(').next().unwrap_or_default().to_owned();
+        }
+        filled(template, |hole| match hole {
+            "s" | "i" | "n" | "l" | "e" | "t" | "m" => self.value(depth + 2),
+            // A group of a regular expression.
+            hole => format!("${hole}"),
+        })
     }
 
     fn condition(&mut self) -> String {
