@@ -584,9 +584,9 @@ impl Session<'_> {
                 self.found_content(work, id)?;
                 if let Some(old) = self[work].scalar {
                     // With an error about (what is referred to is required), the reference finds nothing equal; and a
-                    // function of the language never, but for the same conjunct twice, which does not come here.
+                    // function never, but for the same conjunct twice, which does not come here.
                     if self.errs.is_some()
-                        || self.is_predeclared(value)
+                        || matches!(value, Value::Builtin(_))
                         || !self.scalars_equal(value, old.value)
                     {
                         self.report_conflict(work, origin, old);
@@ -610,14 +610,6 @@ impl Session<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Whether a value is a function that needs no import.
-    fn is_predeclared(&self, value: Value) -> bool {
-        let Value::Builtin(at) = value else {
-            return false;
-        };
-        self.program.builtins[at as usize].package.is_empty()
     }
 
     fn insert_disjunction_value(

@@ -291,7 +291,7 @@ fn json(evaluation: &Evaluation, node: NodeId) -> Option<String> {
 
 /// Whether there is a function among the values below a node that are output: it is concrete, and no data.
 fn holds_function(s: &Session<'_>, node: NodeId) -> bool {
-    let node = s.deref(node);
+    let node = s.with_default(s.deref(node));
     matches!(s.unwrap(Value::Node(node)), Some(Value::Builtin(_)))
         || s.output_arcs(node)
             .into_iter()

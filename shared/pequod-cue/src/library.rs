@@ -395,6 +395,13 @@ fn address(call: &mut Call<'_, '_>, value: Value, argument: usize) -> Run<Option
             // The first element that is no byte ends it, whatever comes then.
             for element in elements {
                 let taken = call.default_value(element);
+                let kind = call.kind_of(taken);
+                if !kind.is_bottom() && !kind.meets(Kind::INT) {
+                    let shown = call.show(taken);
+                    return Ok(call
+                        .fail(format!("cannot use value {shown} (type {kind}) as int"))
+                        .map(|_| Datum::Null));
+                }
                 let Some(number) = call.number_of(taken) else {
                     break;
                 };
@@ -533,6 +540,7 @@ fn lists(call: &mut Call<'_, '_>, value: Value, opaque: &mut Vec<Value>) -> Run<
     let mut lists = Vec::with_capacity(elements.len());
     for element in elements {
         let view = call.view(element)?;
+        let element = call.default_value(element);
         let kind = call.types(element);
         if !kind.is_bottom() && !kind.meets(Kind::LIST) {
             call.drop_error();
