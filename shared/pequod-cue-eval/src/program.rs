@@ -127,7 +127,7 @@ pub enum Expr {
     },
     /// An imported package, by its place in the program.
     Import(u32),
-    /// What a builtin package defines in CUE, by its place in the program: a struct with that one field.
+    /// A struct with one member of a builtin package, by its place in the program.
     BuiltinPackage(u32),
     /// A `let`.
     Let {
@@ -366,7 +366,7 @@ pub struct Program {
     pub(crate) optional: FxHashSet<ExprId>,
     /// Of every package one struct a file; the first is the one that is evaluated.
     pub(crate) packages: Vec<Vec<ExprId>>,
-    /// Of every value that a builtin package defines in CUE a struct with that one field.
+    /// Of every member of a builtin package that is used other than by calling it a struct with that one field.
     pub(crate) builtin_packages: Vec<ExprId>,
     /// Expressions that are not part of any.
     pub(crate) questions: Vec<ExprId>,

@@ -508,7 +508,7 @@ pub struct Session<'s> {
     pub(crate) regexes: FxHashMap<Sym, Option<Arc<pequod_cue_regex::Regex>>>,
     /// The packages that were asked for.
     pub(crate) packages: FxHashMap<u32, NodeId>,
-    /// The packages of what builtin ones define in CUE, evaluated.
+    /// The members of builtin packages that are used, each in a struct of its own; evaluated.
     pub(crate) builtin_packages: Vec<NodeId>,
 
     // The context of what runs.
@@ -765,13 +765,13 @@ impl<'s> Session<'s> {
         root
     }
 
-    /// The package in which a value is that a builtin package defines in CUE.
+    /// The struct with a member of a builtin package.
     pub(crate) fn builtin_package(&self, at: u32) -> NodeId {
         let root = self.builtin_packages.get(at as usize);
         root.copied().unwrap_or(EMPTY)
     }
 
-    /// Evaluates what builtin packages define in CUE: in the reference, too, it is done before anything else.
+    /// Evaluates members of builtin packages: in the reference, too, they are done before anything else.
     pub(crate) fn finish_builtin_packages(&mut self) -> Run<()> {
         let program = self.program.clone();
         for root in &program.builtin_packages {

@@ -283,6 +283,12 @@ pub(crate) fn complete(call: &mut Call<'_, '_>, value: Value, reach: Reach) -> R
             }
             Datum::Struct(data)
         }
+        // A function is what it is for good, and no data.
+        View::Other(Kind::FUNC) => {
+            let shown = call.show(value);
+            call.fail(format!("a function ({shown}) is no data"));
+            return Ok(None);
+        }
         View::Other(kind) => {
             call.incomplete(format!("non-concrete value (type {kind})"));
             return Ok(None);

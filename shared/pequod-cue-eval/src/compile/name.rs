@@ -74,17 +74,10 @@ impl Compiler {
 
     fn member(&mut self, path: &str, name: &str, usage: Use, span: Span) -> ExprId {
         match self.library.member(path, name) {
-            Some(Member::Function(builtin)) => {
-                let function = self.builtin(builtin, span);
-                match usage {
-                    Use::Call => function,
-                    Use::Value => self.field_of_package(path, name, function, span),
-                }
+            Some(Member::Function(builtin)) if usage == Use::Call => self.builtin(builtin, span),
+            Some(member @ (Member::Function(_) | Member::Constant(_))) => {
+                self.field_of_package(path, name, member, span)
             }
-            Some(Member::Constant(text)) => match self.constant(path, text, span) {
-                Ok(value) => self.field_of_package(path, name, value, span),
-                Err(bottom) => bottom,
-            },
             // What a package exports begins with a capital: anything else is not there.
             Some(Member::Unsupported(_)) if name.starts_with(|c: char| c.is_ascii_lowercase()) => {
                 self.absent_member(name, span)
@@ -305,14 +298,30 @@ impl Compiler {
 
     /// A member of a builtin package is a node like any other, which may be shared: the field of a struct of its own, one for
     /// each member that is used other than by calling it.
-    fn field_of_package(&mut self, path: &str, name: &str, value: ExprId, span: Span) -> ExprId {
+    fn field_of_package(&mut self, path: &str, name: &str, member: Member, span: Span) -> ExprId {
         let label = self.label_of(&name.into());
         let at = span.pos();
         let key = (path.to_owned(), name.to_owned());
-        if let Some(base) = self.members.get(&key) {
-            let base = *base;
-            return self.add(Expr::Select { base, label, at }, span);
-        }
+        let base = match self.members.get(&key) {
+            Some(base) => *base,
+            None => {
+                let value = match member {
+                    Member::Function(builtin) => self.builtin(builtin, span),
+                    Member::Constant(text) => match self.constant(path, text, span) {
+                        Ok(value) => value,
+                        Err(bottom) => return bottom,
+                    },
+                    Member::Unsupported(_) => return self.bottom(span),
+                };
+                let base = self.builtin_package(label, value, span);
+                self.members.insert(key, base);
+                base
+            }
+        };
+        self.add(Expr::Select { base, label, at }, span)
+    }
+
+    fn builtin_package(&mut self, label: Label, value: ExprId, span: Span) -> ExprId {
         let decl = DeclId(u32::try_from(self.program.decls.len()).unwrap_or(u32::MAX));
         self.program.decls.push(Decl::Field {
             label,
@@ -331,10 +340,8 @@ impl Compiler {
             explicit_open: false,
         });
         let root = self.add(Expr::Struct(lit), span);
-        let at_package = u32::try_from(self.program.builtin_packages.len()).unwrap_or(u32::MAX);
+        let at = u32::try_from(self.program.builtin_packages.len()).unwrap_or(u32::MAX);
         self.program.builtin_packages.push(root);
-        let base = self.add(Expr::BuiltinPackage(at_package), span);
-        self.members.insert(key, base);
-        self.add(Expr::Select { base, label, at }, span)
+        self.add(Expr::BuiltinPackage(at), span)
     }
 }
