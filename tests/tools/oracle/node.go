@@ -76,10 +76,12 @@ type standing struct {
 type walker struct {
 	nodes []node
 	asked asked
+	// held is what fields were before the interface was asked for anything.
+	held map[any]standing
 }
 
 func walk(root cue.Value, asked asked) []node {
-	w := &walker{asked: asked}
+	w := &walker{asked: asked, held: make(map[any]standing)}
 	w.visit(root, "", "", standing{}, 0)
 	return w.nodes
 }
@@ -91,14 +93,19 @@ func (w *walker) visit(v cue.Value, path, arc string, stood standing, depth int)
 	core := v.Core()
 	vertex := core.V.DerefValue()
 	n := node{Path: path, Arc: arc, Kind: fmt.Sprint(vertex.Kind())}
-	// Which fields stand for others, before anything is asked: the answer may evaluate them once more.
-	held := make(map[any]standing, len(vertex.Arcs))
-	for _, arcVertex := range vertex.Arcs {
-		shared := arcVertex.DerefValue()
-		held[arcVertex] = standing{
-			value: shared != arcVertex && shared.BaseValue != nil && shared.Bottom() == nil,
-			open: !arcVertex.ClosedRecursive && !arcVertex.ClosedNonRecursive &&
-				!shared.ClosedRecursive && !shared.ClosedNonRecursive,
+	// Which fields stand for others, before anything is asked: the answer may evaluate them once more, and all that is below.
+	for rest := append(vertex.Arcs[:0:0], vertex); len(rest) > 0 && len(w.held) < maxNodes; rest = rest[1:] {
+		for _, arcVertex := range rest[0].DerefValue().Arcs {
+			if _, seen := w.held[arcVertex]; seen {
+				continue
+			}
+			shared := arcVertex.DerefValue()
+			w.held[arcVertex] = standing{
+				value: shared != arcVertex && shared.BaseValue != nil && shared.Bottom() == nil,
+				open: !arcVertex.ClosedRecursive && !arcVertex.ClosedNonRecursive &&
+					!shared.ClosedRecursive && !shared.ClosedNonRecursive,
+			}
+			rest = append(rest, arcVertex)
 		}
 	}
 	if b := vertex.Bottom(); b != nil {
@@ -150,7 +157,7 @@ func (w *walker) visit(v cue.Value, path, arc string, stood standing, depth int)
 		if path != "" {
 			sub = path + "." + label
 		}
-		w.visit(child, sub, mark, held[arcVertex], depth+1)
+		w.visit(child, sub, mark, w.held[arcVertex], depth+1)
 	}
 }
 
