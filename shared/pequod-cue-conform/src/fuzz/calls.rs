@@ -5,9 +5,8 @@
 //! given besides: which argument is told to be wrong, whether for good, and what a value is told to be meanwhile.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
-use super::generate::{CALLS, FLOATS, INTS, STRINGS, filled, import};
+use super::generate::{CALLS, FLOATS, INTS, STRINGS, file, filled, import};
 use super::random::Random;
 
 /// What arguments and neighbours refer to.
@@ -152,15 +151,8 @@ pub(super) fn program(random: Random) -> String {
     if generator.random.once_in(3) {
         order = generator.random.order(lines.len());
     }
-    let mut text = String::new();
-    for path in &generator.imports {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "import {path:?}");
-    }
-    for at in order {
-        let _ = writeln!(text, "{}", lines[at]);
-    }
-    text
+    let lines = order.into_iter().map(|at| lines[at].as_str());
+    file(&generator.imports, lines)
 }
 
 struct Generator {

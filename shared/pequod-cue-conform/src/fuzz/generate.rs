@@ -211,12 +211,24 @@ pub(super) fn program(random: Random) -> String {
         left: 40,
     };
     let body = generator.declarations(3, 6);
+    file(&generator.imports, body.lines())
+}
+
+/// A file that imports packages and declares what the lines say.
+pub(super) fn file<'l>(
+    imports: &BTreeSet<String>,
+    lines: impl IntoIterator<Item = &'l str>,
+) -> String {
     let mut text = String::new();
-    for import in &generator.imports {
+    for path in imports {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "import {import:?}");
+        let _ = writeln!(text, "import {path:?}");
     }
-    text + &body
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
 }
 
 struct Generator {

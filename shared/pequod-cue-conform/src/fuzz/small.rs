@@ -5,9 +5,8 @@
 //! two constructs meet is what the sides part over; here little else is.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
-use super::generate::{CALLS, filled, import};
+use super::generate::{CALLS, file, filled, import};
 use super::random::Random;
 
 /// What packages have besides functions that are called.
@@ -52,15 +51,8 @@ pub(super) fn program(mut random: Random) -> String {
         lines.push(generator.declaration(0));
     }
     let order = generator.random.order(lines.len());
-    let mut text = String::new();
-    for path in &generator.imports {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "import {path:?}");
-    }
-    for at in order {
-        let _ = writeln!(text, "{}", lines[at]);
-    }
-    text
+    let lines = order.into_iter().map(|at| lines[at].as_str());
+    file(&generator.imports, lines)
 }
 
 struct Generator {

@@ -148,7 +148,16 @@ fn fails(nodes: &[Node]) -> bool {
 fn judge_nodes(ours: &[Node], theirs: &[Node]) -> Judgement {
     let broken = broken_on_both_sides(ours, theirs);
     let broken_here: Vec<&str> = broken_nodes(ours).filter(|path| !path.is_empty()).collect();
-    let asked_again = known::asked_again(theirs);
+    let mut upstream = known::asked_again(theirs);
+    let bugs: Vec<&str> = theirs
+        .iter()
+        .filter(|node| known::says_bug(node))
+        .map(|node| &*node.path)
+        .collect();
+    // What is above only tells of it.
+    let is_above = |path: &str| bugs.iter().any(|bug| *bug != path && lies_in(&[path], bug));
+    let at_its_place = |path: &&str| !path.is_empty() && !is_above(path);
+    upstream.extend(bugs.iter().copied().filter(at_its_place));
     let mut worst = Judgement {
         verdict: Verdict::Same,
         signature: String::new(),
@@ -160,7 +169,7 @@ fn judge_nodes(ours: &[Node], theirs: &[Node]) -> Judgement {
             Verdict::OursError | Verdict::OursValue if lies_in(&broken, path) => {
                 Verdict::BelowError
             }
-            Verdict::OursValue if lies_in(&asked_again, path) => Verdict::Known,
+            Verdict::OursValue if lies_in(&upstream, path) => Verdict::Known,
             // Nobody gets a part of what is an error: an error it is that they get.
             Verdict::OursValue if lies_in(&broken_here, path) => Verdict::OursError,
             verdict => verdict,
@@ -430,6 +439,33 @@ mod tests {
         ]);
         assert_eq!(judge(&ours, &theirs(true)).verdict, Verdict::Known);
         assert_eq!(judge(&ours, &theirs(false)).verdict, Verdict::OursValue);
+    }
+
+    #[test]
+    fn what_lies_below_a_bug_of_the_reference_is_known() {
+        let theirs = |message: &str| {
+            let failed = Node {
+                message: message.to_owned(),
+                ..node("a", "eval", "")
+            };
+            outcome(vec![node("", "eval", ""), failed])
+        };
+        let ours = outcome(vec![
+            node("", "", ""),
+            node("a", "", ""),
+            node("a.0", "", "1"),
+        ]);
+        let bug = "a: error in call to list.Sort: runtime error: invalid memory address or nil pointer dereference";
+        let mut known = theirs(bug);
+        known.nodes[0] = Node {
+            message: bug.to_owned(),
+            ..node("", "eval", "")
+        };
+        assert_eq!(judge(&ours, &known).verdict, Verdict::Known);
+        assert_eq!(judge(&ours, &theirs("a: no")).verdict, Verdict::OursValue);
+        let mut more = ours;
+        more.nodes.push(node("b", "", "1"));
+        assert_eq!(judge(&more, &known).verdict, Verdict::OursValue);
     }
 
     #[test]
