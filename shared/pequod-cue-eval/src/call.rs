@@ -8,7 +8,7 @@ use crate::kind::Kind;
 use crate::program::{Expr, ExprId};
 use crate::sched::{Cond, Mode};
 use crate::session::{CYCLE, Close, Conjunct, Elem, NO_ENV, Run, Session};
-use crate::value::{Arg, FaultCode, FaultId, Validator, ValidatorId, Value};
+use crate::value::{Arg, FaultCode, FaultId, NodeId, Validator, ValidatorId, Value};
 
 impl Session<'_> {
     pub(crate) fn bare_validator(&mut self, builtin: u32) -> Option<Value> {
@@ -305,37 +305,22 @@ impl Session<'_> {
         let mut content = self.unwrap(value);
         // A function of the language takes what `and` makes as it is, and then not for a value.
         let own = b.package.is_empty();
-        if b.lists.contains(&at) && matches!(content, Some(Value::Conjunction(_))) {
-            let fault = self.new_fault(
-                FaultCode::Incomplete,
-                "non-concrete list for argument {}",
-                [Arg::Count(at as u64)],
-                self.pos,
-                self.node,
-            );
-            return Ok(Value::Fault(fault));
-        }
-        if let Some(several @ Value::Conjunction(_)) = content
-            && !own
-        {
-            // What is to be looked at as a whole must be one: its parts may contradict each other.
-            let c = Conjunct {
-                env: NO_ENV,
-                elem: Elem::Value(several),
-                close: Close::default(),
-            };
-            let node = self.inline_node(&[c]);
-            self.in_own_context(|session| session.finalize(node))?;
-            let mut taken = Some(Value::Node(node));
-            if b.params[at] != Kind::TOP {
-                value = Value::Node(node);
-                taken = self.default_of(taken);
+        if let Some(several @ Value::Conjunction(_)) = content {
+            if b.lists.contains(&at) {
+                let what = "non-concrete list for argument {}";
+                return Ok(self.incomplete_argument(what, Arg::Count(at as u64)));
             }
-            content = taken.and_then(|taken| self.unwrap(taken));
-            if let Some(fault @ Value::Fault(_)) = content {
-                // Whoever takes anything looks at it, or does not.
+            if !own {
                 let any = b.params[at] == Kind::TOP;
-                return Ok(if any { Value::Node(node) } else { fault });
+                let (node, taken) = self.taken_as_one(several, any)?;
+                if let Some(fault @ Value::Fault(_)) = taken {
+                    // Whoever takes anything looks at it, or does not.
+                    return Ok(if any { Value::Node(node) } else { fault });
+                }
+                if !any {
+                    value = Value::Node(node);
+                }
+                content = taken;
             }
         }
         let kind = self.kind(content.unwrap_or(value));
@@ -359,25 +344,52 @@ impl Session<'_> {
         }
         match content {
             Some(content) if self.is_concrete(content) => Ok(content),
-            _ => {
-                self.finish_others(&values[..at])?;
-                self.finish_others(&values[at + 1..])?;
-                // What is to be closed has to be a struct by now, or several.
-                let several =
-                    matches!(content, None | Some(Value::Node(_) | Value::Disjunction(_)));
-                if crate::language::closes(b) && !several {
-                    return Ok(self.eval_fault("struct argument must be concrete", []));
-                }
-                let scalar = !b.params[at].meets(Kind::COMPOSITE);
-                let (what, arg) = if scalar {
-                    ("non-concrete value {}", Arg::Value(value))
-                } else {
-                    ("non-concrete argument {}", Arg::Count(at as u64))
-                };
-                let fault = self.new_fault(FaultCode::Incomplete, what, [arg], self.pos, self.node);
-                Ok(Value::Fault(fault))
-            }
+            _ => self.unfinished_argument(b, values, at, (value, content)),
         }
+    }
+
+    /// The node in which what `and` made is one, and what that holds: its parts may contradict each other. Its default,
+    /// unless anything may be taken.
+    fn taken_as_one(&mut self, several: Value, any: bool) -> Run<(NodeId, Option<Value>)> {
+        let c = Conjunct {
+            env: NO_ENV,
+            elem: Elem::Value(several),
+            close: Close::default(),
+        };
+        let node = self.inline_node(&[c]);
+        self.in_own_context(|session| session.finalize(node))?;
+        let mut taken = Some(Value::Node(node));
+        if !any {
+            taken = self.default_of(taken);
+        }
+        Ok((node, taken.and_then(|taken| self.unwrap(taken))))
+    }
+
+    /// Why a function is not called that needs a concrete argument where this one, of a kind that would do, is none.
+    fn unfinished_argument(
+        &mut self,
+        b: &'static Builtin,
+        values: &[Value],
+        at: usize,
+        (value, content): (Value, Option<Value>),
+    ) -> Run<Value> {
+        self.finish_others(&values[..at])?;
+        self.finish_others(&values[at + 1..])?;
+        // What is to be closed has to be a struct by now, or several.
+        let several = matches!(content, None | Some(Value::Node(_) | Value::Disjunction(_)));
+        if crate::language::closes(b) && !several {
+            return Ok(self.eval_fault("struct argument must be concrete", []));
+        }
+        let scalar = !b.params[at].meets(Kind::COMPOSITE);
+        Ok(if scalar {
+            self.incomplete_argument("non-concrete value {}", Arg::Value(value))
+        } else {
+            self.incomplete_argument("non-concrete argument {}", Arg::Count(at as u64))
+        })
+    }
+
+    fn incomplete_argument(&mut self, what: &'static str, arg: Arg) -> Value {
+        Value::Fault(self.new_fault(FaultCode::Incomplete, what, [arg], self.pos, self.node))
     }
 
     /// Brings the lists to an end that stand beside an argument which is not concrete: their elements may lead to what
