@@ -75,8 +75,11 @@ impl Compiler {
     fn member(&mut self, path: &str, name: &str, usage: Use, span: Span) -> ExprId {
         match self.library.member(path, name) {
             Some(Member::Function(builtin)) if usage == Use::Call => self.builtin(builtin, span),
-            Some(member @ (Member::Function(_) | Member::Constant(_))) => {
-                self.field_of_package(path, name, member, span)
+            Some(Member::Function(builtin)) => {
+                self.field_of_package(path, name, span, |it| Ok(it.builtin(builtin, span)))
+            }
+            Some(Member::Constant(text)) => {
+                self.field_of_package(path, name, span, |it| it.constant(path, text, span))
             }
             // What a package exports begins with a capital: anything else is not there.
             Some(Member::Unsupported(_)) if name.starts_with(|c: char| c.is_ascii_lowercase()) => {
@@ -297,21 +300,23 @@ impl Compiler {
     }
 
     /// A member of a builtin package is a node like any other, which may be shared: the field of a struct of its own, one for
-    /// each member that is used other than by calling it.
-    fn field_of_package(&mut self, path: &str, name: &str, member: Member, span: Span) -> ExprId {
+    /// each member that is used other than by calling it. Where its value cannot be had, what stands for it.
+    fn field_of_package(
+        &mut self,
+        path: &str,
+        name: &str,
+        span: Span,
+        value: impl FnOnce(&mut Self) -> Result<ExprId, ExprId>,
+    ) -> ExprId {
         let label = self.label_of(&name.into());
         let at = span.pos();
         let key = (path.to_owned(), name.to_owned());
         let base = match self.members.get(&key) {
             Some(base) => *base,
             None => {
-                let value = match member {
-                    Member::Function(builtin) => self.builtin(builtin, span),
-                    Member::Constant(text) => match self.constant(path, text, span) {
-                        Ok(value) => value,
-                        Err(bottom) => return bottom,
-                    },
-                    Member::Unsupported(_) => return self.bottom(span),
+                let value = match value(self) {
+                    Ok(value) => value,
+                    Err(bottom) => return bottom,
                 };
                 let base = self.builtin_package(label, value, span);
                 self.members.insert(key, base);
