@@ -472,3 +472,31 @@ fn listed(cases: &[u64]) -> String {
     let cases: Vec<String> = cases.iter().map(u64::to_string).collect();
     cases.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use pequod_cue_syntax::{FileId, parse_file};
+
+    use super::{calls, generate, random::Random, small};
+
+    #[test]
+    fn programs_are_well_formed() {
+        let grammars = [
+            ("mixed", generate::program as fn(Random) -> String, 80),
+            ("calls", calls::program, 100),
+            ("small", small::program, 100),
+        ];
+        for (name, program, percent) in grammars {
+            let bad: Vec<String> = (0..1000)
+                .map(|case| program(Random::new(1, case)))
+                .filter(|text| parse_file(FileId(0), "t", &**text).is_err())
+                .collect();
+            assert!(
+                1000 - bad.len() >= percent * 10,
+                "{name}: {} are not, {:?}",
+                bad.len(),
+                bad.first()
+            );
+        }
+    }
+}

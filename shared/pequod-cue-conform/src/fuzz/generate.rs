@@ -494,17 +494,3 @@ impl Generator {
         })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{Random, program};
-    use pequod_cue_syntax::{FileId, parse_file};
-
-    #[test]
-    fn most_programs_are_well_formed() {
-        let good = (0..300)
-            .filter(|case| parse_file(FileId(0), "t", program(Random::new(1, *case))).is_ok())
-            .count();
-        assert!(good > 240, "{good}");
-    }
-}

@@ -311,19 +311,3 @@ impl Generator {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use pequod_cue_syntax::{FileId, parse_file};
-
-    use super::super::random::Random;
-    use super::program;
-
-    #[test]
-    fn programs_are_well_formed() {
-        for case in 0..2000 {
-            let text = program(Random::new(1, case));
-            assert!(parse_file(FileId(0), "t", &*text).is_ok(), "{text}");
-        }
-    }
-}
