@@ -67,6 +67,7 @@ mod order;
 mod plain;
 mod print;
 mod program;
+mod range;
 mod sched;
 mod schema;
 mod scope;

@@ -57,7 +57,13 @@ impl Session<'_> {
                 }
             },
             Value::Builtin(at) => out.push_str(&self.program.builtins[at as usize].full_name()),
-            Value::Conjunction(id) => self.join(&self.conjunctions[id.at()], " & ", depth, out),
+            Value::Conjunction(id) => {
+                let values = &self.conjunctions[id.at()];
+                match self.range_name(values) {
+                    Some(name) => out.push_str(name),
+                    None => self.join(values, " & ", depth, out),
+                }
+            }
             Value::Disjunction(id) => {
                 let disjunction = &self.disjunctions[id.at()];
                 for (at, arm) in disjunction.values.iter().enumerate() {

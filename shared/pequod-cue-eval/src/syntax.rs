@@ -11,7 +11,7 @@ use crate::evaluation::Evaluation;
 use crate::kind::{Kind, Label, LabelKind, Presence};
 use crate::program::{Decl, ExprId};
 use crate::session::{Elem, Session};
-use crate::value::{Base, FaultCode, NodeId, Value};
+use crate::value::{Base, FaultCode, NodeId, Op, Value};
 
 /// What is shown of a value.
 #[derive(Debug, Clone, Copy, Default)]
@@ -362,14 +362,10 @@ impl Builder<'_> {
             }
             Value::Conjunction(id) => {
                 let values = self.session.conjunctions[id.at()].clone();
-                if let Some(name) = self.range_name(&values) {
+                if let Some(name) = self.session.range_name(&values) {
                     return Doc::Text(name.to_owned());
                 }
-                let operands = values
-                    .iter()
-                    .map(|value| self.value(*value, None))
-                    .collect();
-                Doc::Chain(" & ", operands)
+                Doc::Chain(" & ", self.operands(values.into_vec()))
             }
             Value::Disjunction(id) => {
                 let disjunction = self.session.disjunctions[id.at()].clone();
@@ -405,29 +401,34 @@ impl Builder<'_> {
         }
     }
 
-    /// A predeclared name for a range of numbers.
-    fn range_name(&self, values: &[Value]) -> Option<&'static str> {
-        let bounds: Vec<String> = values
-            .iter()
-            .filter(|value| matches!(value, Value::Bound(_)))
-            .map(|value| self.session.show(*value))
-            .collect();
-        if bounds.len() + 1 != values.len() || !values.contains(&Value::Type(Kind::INT)) {
-            return None;
+    /// The operands of a conjunction: a type comes first, and numbers from 0 on are `uint` if they end somewhere.
+    fn operands(&mut self, mut values: Vec<Value>) -> Vec<Doc> {
+        values.sort_by_key(|value| !matches!(value, Value::Type(_)));
+        let at = |ops: [Op; 2]| {
+            values.iter().position(|value| match value {
+                Value::Bound(id) => ops.contains(&self.session.bound(*id).op),
+                _ => false,
+            })
+        };
+        let low = at([Op::GreaterEqual, Op::Greater]);
+        let ends = low.is_some() && at([Op::LessEqual, Op::Less]).is_some();
+        let mut docs = Vec::new();
+        if ends
+            && values.first() == Some(&Value::Type(Kind::INT))
+            && let Some(low) = low
+            && let Value::Bound(id) = values[low]
+            && let bound = self.session.bound(id)
+            && let Some(number) = self.session.decimal(bound.value)
+            && !number.is_negative()
+        {
+            docs.push(Doc::Text("uint".to_owned()));
+            if number.is_zero() && bound.op == Op::GreaterEqual {
+                values.remove(low);
+            }
+            values.remove(0);
         }
-        let bounds: Vec<&str> = bounds.iter().map(String::as_str).collect();
-        Some(match bounds[..] {
-            [">=0"] => "uint",
-            [">=0", "<=255"] => "uint8",
-            [">=0", "<=65535"] => "uint16",
-            [">=0", "<=4294967295"] => "uint32",
-            [">=0", "<=18446744073709551615"] => "uint64",
-            [">=-128", "<=127"] => "int8",
-            [">=-32768", "<=32767"] => "int16",
-            [">=-2147483648", "<=2147483647"] => "int32",
-            [">=-9223372036854775808", "<=9223372036854775807"] => "int64",
-            _ => return None,
-        })
+        docs.extend(values.iter().map(|value| self.value(*value, None)));
+        docs
     }
 
     fn number(&self, value: Value) -> String {

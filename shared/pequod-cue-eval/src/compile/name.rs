@@ -10,6 +10,7 @@ use crate::builtin::{Builtin, Member};
 use crate::kind::{Kind, Label, Presence};
 use crate::language::LANGUAGE;
 use crate::program::{Decl, DeclId, Expr, ExprId, StructId, StructLit};
+use crate::range::Range;
 use crate::scope::{Binding, Entry};
 use crate::session::NO_SHARING;
 use crate::value::{Bound, BoundId, ConjunctionId, Op, Value};
@@ -221,50 +222,33 @@ impl Compiler {
         if let Some(builtin) = LANGUAGE.iter().find(same) {
             return Some(self.builtin(builtin, span));
         }
-        let (low, high, kind) = match plain {
-            "uint" => ("0", "", Kind::INT),
-            "rune" => ("0", "1114111", Kind::INT),
-            "int8" => ("-128", "127", Kind::INT),
-            "int16" => ("-32768", "32767", Kind::INT),
-            "int32" => ("-2147483648", "2147483647", Kind::INT),
-            "int64" => ("-9223372036854775808", "9223372036854775807", Kind::INT),
-            "int128" => (
-                "-170141183460469231731687303715884105728",
-                "170141183460469231731687303715884105727",
-                Kind::INT,
-            ),
-            "uint8" => ("0", "255", Kind::INT),
-            "uint16" => ("0", "65535", Kind::INT),
-            "uint32" => ("0", "4294967295", Kind::INT),
-            "uint64" => ("0", "18446744073709551615", Kind::INT),
-            "uint128" => ("0", "340282366920938463463374607431768211455", Kind::INT),
-            "float32" => (
-                "-3.40282346638528859811704183484516925440e+38",
-                "3.40282346638528859811704183484516925440e+38",
-                Kind::FLOAT,
-            ),
-            "float64" => (
-                "-1.797693134862315708145274237317043567981e+308",
-                "1.797693134862315708145274237317043567981e+308",
-                Kind::FLOAT,
-            ),
+        if let Some(range) = Range::named(plain) {
+            return Some(self.range(range, span));
+        }
+        match plain {
             "self" if !self.experiments.alias_v2 => {
                 let what = format!("predeclared identifier {name:?} requires @experiment(aliasv2)");
-                return Some(self.bad(span, what));
+                Some(self.bad(span, what))
             }
-            "self" => return Some(self.add(Expr::SelfValue { up: 1 }, span)),
+            "self" => Some(self.add(Expr::SelfValue { up: 1 }, span)),
             "no_sharing" if name.starts_with("__") => {
-                return Some(self.add(Expr::Value(Value::Fault(NO_SHARING)), span));
+                Some(self.add(Expr::Value(Value::Fault(NO_SHARING)), span))
             }
-            _ => return None,
-        };
+            _ => None,
+        }
+    }
+
+    fn range(&mut self, range: &Range, span: Span) -> ExprId {
         let mut values = Vec::new();
-        if kind == Kind::INT {
+        if range.kind == Kind::INT {
             values.push(Value::Type(Kind::INT));
         }
-        for (op, text) in [(Op::GreaterEqual, low), (Op::LessEqual, high)] {
-            if let Ok(decimal) = Decimal::parse(text) {
-                let value = self.program.number(decimal, kind);
+        for (op, end) in [
+            (Op::GreaterEqual, Some(range.low)),
+            (Op::LessEqual, range.high),
+        ] {
+            if let Some(Ok(decimal)) = end.map(Decimal::parse) {
+                let value = self.program.number(decimal, range.kind);
                 let id = BoundId(u32::try_from(self.program.bounds.len()).unwrap_or(u32::MAX));
                 self.program.bounds.push(Bound { op, value });
                 values.push(Value::Bound(id));
@@ -272,7 +256,7 @@ impl Compiler {
         }
         let id = ConjunctionId(u32::try_from(self.program.conjunctions.len()).unwrap_or(u32::MAX));
         self.program.conjunctions.push(values.into());
-        Some(self.add(Expr::Value(Value::Conjunction(id)), span))
+        self.add(Expr::Value(Value::Conjunction(id)), span)
     }
 
     /// A value of a package that is no function, such as `math.Pi` or `list.Ascending`, which is written in CUE.
