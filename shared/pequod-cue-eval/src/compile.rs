@@ -20,7 +20,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::builtin::Library;
 use crate::kind::Label;
 use crate::program::{Expr, ExprId, Program};
-use crate::scope::{Binding, Entry, Scope};
+use crate::scope::{self, Binding, Entry, Scope};
 use crate::session::LITERAL;
 use crate::value::Value;
 
@@ -82,6 +82,12 @@ struct Import {
     /// Whether the file gives it another name.
     renamed: bool,
     used: bool,
+}
+
+/// Whether a file belongs to no package: it says none, or `_`.
+fn is_anonymous(file: &ast::File) -> bool {
+    let package = file.package.as_ref();
+    package.is_none_or(|package| &*package.name.name == "_")
 }
 
 pub(crate) struct Compiler {
@@ -153,27 +159,18 @@ impl Compiler {
                 *experiments = file.experiments;
             }
         }
-        for file in files {
-            self.package.names.reserve(named(&file.decls));
-            for decl in &file.decls {
-                if let ast::Decl::Field(field) = decl
-                    && let ast::LabelKind::Ident(ident) = &field.label.kind
-                {
-                    let label = self.label_of(&ident.name);
-                    self.package.names.insert(
-                        ident.name.clone(),
-                        Entry {
-                            binding: Binding::Field(label),
-                            declared: None,
-                            used: true,
-                        },
-                    );
-                }
-            }
+        // Other files do not see the names of one without a package; what is asked of the whole does.
+        let is_apart = |file: &ast::File| files.len() > 1 && is_anonymous(file);
+        for file in files.iter().filter(|file| !is_apart(file)) {
+            self.declare(file);
         }
         for file in files {
             for (span, text) in clash::clashes(file) {
                 self.error(REFERENCE, span, text);
+            }
+            let shared = is_apart(file).then(|| self.package.names.clone());
+            if shared.is_some() {
+                self.declare(file);
             }
             self.experiments = file.experiments;
             self.imports(file);
@@ -183,8 +180,34 @@ impl Compiler {
             let root = self.program.add_expr(Expr::Struct(lit), span);
             roots.push(root);
             self.finish_imports(file);
+            if let Some(shared) = shared {
+                self.package.names = shared;
+            }
+        }
+        for file in files.iter().filter(|file| is_apart(file)) {
+            self.declare(file);
         }
         self.program.packages.push(roots);
+    }
+
+    /// Makes the top-level fields of a file known by name.
+    fn declare(&mut self, file: &ast::File) {
+        self.package.names.reserve(named(&file.decls));
+        for decl in &file.decls {
+            if let ast::Decl::Field(field) = decl
+                && let ast::LabelKind::Ident(ident) = &field.label.kind
+            {
+                let label = self.label_of(&ident.name);
+                self.package.names.insert(
+                    ident.name.clone(),
+                    Entry {
+                        binding: Binding::Field(label),
+                        declared: None,
+                        used: true,
+                    },
+                );
+            }
+        }
     }
 
     /// The label of a name in this package.
@@ -199,6 +222,10 @@ impl Compiler {
             .get(span.file.0 as usize)
             .map(|s: &Arc<Source>| s.place(span.start));
         let mut problem = Diagnostic::error(code, message);
+        let path = scope::path(&self.scopes);
+        if !path.0.is_empty() {
+            problem = problem.about(path);
+        }
         problem.place = place;
         self.problems.push(problem);
     }

@@ -7,7 +7,7 @@ use pequod_cue_syntax::{Span, ast};
 use super::{Compiler, REFERENCE, named};
 use crate::kind::{Label, LabelKind, Presence};
 use crate::program::{Clause, Comp, CompId, Decl, DeclId, Expr, ExprId, StructId, StructLit};
-use crate::scope::Binding;
+use crate::scope::{Binding, Scope, Within};
 
 impl Compiler {
     pub(super) fn struct_lit(
@@ -203,7 +203,10 @@ impl Compiler {
             ast::Constraint::Optional => Presence::Optional,
         };
         // The scope of the value's own names.
-        self.push(0);
+        self.scopes.push(Scope {
+            field: Within::of(&field.label.kind),
+            ..Scope::default()
+        });
         let mut named = false;
         if let ast::LabelKind::Pattern(pattern) = &field.label.kind {
             if let Some(alias) = &pattern.alias {

@@ -10,6 +10,7 @@
     reason = "tests: what fails here fails the test, and is read as it stands"
 )]
 
+mod files;
 mod goldens;
 mod inputs;
 mod limits;
