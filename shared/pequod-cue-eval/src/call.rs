@@ -8,7 +8,7 @@ use crate::kind::Kind;
 use crate::program::{Expr, ExprId};
 use crate::sched::{Cond, Mode};
 use crate::session::{CYCLE, Close, Conjunct, Elem, NO_ENV, Run, Session};
-use crate::value::{Arg, FaultCode, FaultId, NodeId, Validator, ValidatorId, Value};
+use crate::value::{Arg, FaultCode, FaultId, NOT_SATISFIED, NodeId, Validator, ValidatorId, Value};
 
 impl Session<'_> {
     pub(crate) fn bare_validator(&mut self, builtin: u32) -> Option<Value> {
@@ -542,7 +542,7 @@ impl Session<'_> {
         let found = self.content_arg(value);
         let fault = self.new_fault(
             code,
-            "invalid value {} (does not satisfy {})",
+            NOT_SATISFIED,
             [found, Arg::Text(shown)],
             self.pos,
             self.node,

@@ -22,9 +22,23 @@ impl Session<'_> {
 
     /// Evaluates to something concrete: takes the default, and the content of a scalar's node.
     pub(crate) fn value(&mut self, expr: ExprId, cond: Cond, mode: Mode) -> Run<Option<Value>> {
+        Ok(self.value_and_node(expr, cond, mode)?.0)
+    }
+
+    /// The same, and the node whose value it is, if it is of one.
+    pub(crate) fn value_and_node(
+        &mut self,
+        expr: ExprId,
+        cond: Cond,
+        mode: Mode,
+    ) -> Run<(Option<Value>, Option<NodeId>)> {
         let (value, _) = self.eval_close(expr, cond, mode, true)?;
+        let node = match value {
+            Some(Value::Node(node)) => Some(node),
+            _ => None,
+        };
         let taken = self.default_of(value).and_then(|value| self.unwrap(value));
-        Ok(taken.map(|value| self.taken(value)))
+        Ok((taken.map(|value| self.taken(value)), node))
     }
 
     /// Evaluates, and says by what the result came.

@@ -12,7 +12,7 @@ use crate::export::Check;
 use crate::kind::{Kind, Label, LabelKind, Presence};
 use crate::program::Program;
 use crate::session::{Close, Conjunct, Elem, NO_ENV, Node, Session, Stop};
-use crate::value::{Base, FaultCode, FaultId, NodeId, Problem, Value};
+use crate::value::{Arg, Base, FaultCode, FaultId, NodeId, Problem, Value};
 
 /// How an input enters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,11 @@ struct Search {
     declared: bool,
     /// What is shared and has none.
     clean: FxHashSet<NodeId>,
+    /// Where it is: the node it began at, and the labels from there. A shared node itself knows only where it was written.
+    start: NodeId,
+    way: Vec<Label>,
+    /// The nodes on the way that share a value.
+    sharers: Vec<NodeId>,
     found: Vec<Issue>,
 }
 
@@ -257,6 +262,9 @@ impl Evaluation {
             concrete,
             declared,
             clean: FxHashSet::default(),
+            start: node,
+            way: Vec::new(),
+            sharers: Vec::new(),
             found: Vec::new(),
         };
         self.collect(node, 0, &mut search);
@@ -270,7 +278,9 @@ impl Evaluation {
         } else if in_definition == 0 && !search.clean.contains(&target) {
             // What is shared is shared by many: values of values of values.
             let before = search.found.len();
+            search.sharers.push(node);
             self.collect_own(node, target, in_definition, search);
+            search.sharers.pop();
             if search.found.len() == before {
                 search.clean.insert(target);
             }
@@ -279,11 +289,7 @@ impl Evaluation {
 
     fn collect_own(&self, node: NodeId, target: NodeId, in_definition: u32, search: &mut Search) {
         let session = &self.session;
-        let Search {
-            concrete, found, ..
-        } = search;
-        let concrete = *concrete;
-        let concrete_here = concrete && in_definition == 0;
+        let concrete_here = search.concrete && in_definition == 0;
         let mut target = target;
         if let Some(fault) = session.fault_of(target) {
             let data = &session[fault];
@@ -292,7 +298,7 @@ impl Evaluation {
                 _ => !data.child,
             };
             if report {
-                self.issues_of(fault, Some(node), found);
+                self.issues_of(fault, Some(node), &mut search.found);
             }
             if !data.recursive {
                 return;
@@ -301,13 +307,9 @@ impl Evaluation {
             target = session.with_default(target);
             let value = session.final_value(target);
             if !value.is_some_and(|value| session.is_concrete(value)) {
-                found.push(Issue {
-                    code: FaultCode::Incomplete,
-                    path: session.path_of(node),
-                    sentence: format!("incomplete value {}", session.show(Value::Node(target))),
-                    places: self.written(node, value),
-                    below: Vec::new(),
-                });
+                let sentence = format!("incomplete value {}", session.show(Value::Node(target)));
+                let places = self.written(node, value);
+                self.found_unfinished(sentence, places, search);
                 return;
             }
         }
@@ -318,24 +320,45 @@ impl Evaluation {
                 if !search.declared && !label.is_string() {
                     continue;
                 }
-                search.found.push(Issue {
-                    code: FaultCode::Incomplete,
-                    path: session.path_of(*arc),
-                    sentence: "field is required but not present".to_owned(),
-                    places: session
-                        .node_pos(*arc)
-                        .and_then(|pos| self.place(pos))
-                        .into_iter()
-                        .collect(),
-                    below: Vec::new(),
-                });
+                let sentence = "field is required but not present".to_owned();
+                search.way.push(label);
+                self.found_unfinished(sentence, self.position(*arc).into_iter().collect(), search);
+                search.way.pop();
                 continue;
             }
             if label.is_let() || presence != Presence::Member {
                 continue;
             }
+            search.way.push(label);
             self.collect(*arc, in_definition + u32::from(!label.is_regular()), search);
+            search.way.pop();
         }
+    }
+
+    /// Notes what is not there yet, at the path that led to it; who shares it is a place of it, too.
+    fn found_unfinished(&self, sentence: String, mut places: Vec<Place>, search: &mut Search) {
+        for sharer in &search.sharers {
+            // What is shared is all there is.
+            let taken = self.session[*sharer].conjuncts.first();
+            let place = taken
+                .and_then(|c| self.session.value_pos(c.elem))
+                .and_then(|pos| self.place(pos));
+            places.extend(place.filter(|place| !places.contains(place)));
+        }
+        let mut path = self.session.path_of(search.start);
+        path.0.extend(
+            search
+                .way
+                .iter()
+                .filter_map(|label| self.session.step_of(*label)),
+        );
+        search.found.push(Issue {
+            code: FaultCode::Incomplete,
+            path,
+            sentence,
+            places,
+            below: Vec::new(),
+        });
     }
 
     /// Where a value that is not decided was written. What came of several has no place of its own.
@@ -401,13 +424,7 @@ impl Evaluation {
     /// Where a problem is, each place once; the first is the most telling.
     pub(crate) fn places_of(&self, problem: &Problem, node: Option<NodeId>) -> Vec<Place> {
         let mut places: Vec<Place> = Vec::new();
-        for pos in problem.pos.iter().chain(&problem.others) {
-            if let Some(place) = self.place(*pos)
-                && !places.contains(&place)
-            {
-                places.push(place);
-            }
-        }
+        self.add_places(problem, &mut places);
         // What was noticed nowhere in particular stands where its value was written.
         if places.is_empty()
             && let Some(pos) = problem
@@ -418,6 +435,33 @@ impl Evaluation {
             places.extend(self.place(pos));
         }
         places
+    }
+
+    /// Where it was noticed, what else it is about, where the values it names were written, and the same of its cause.
+    fn add_places(&self, problem: &Problem, places: &mut Vec<Place>) {
+        let rejected = problem.node.filter(|_| problem.rejects());
+        let named = problem.args.iter().filter_map(|arg| match arg {
+            Arg::Value(Value::Node(node)) | Arg::Content(node) => Some(*node),
+            _ => None,
+        });
+        let written = rejected.into_iter().chain(named);
+        let written = written.flat_map(|node| &self.session[node].conjuncts);
+        let written = written.filter_map(|c| self.session.value_pos(c.elem));
+        let noticed = problem.pos.iter().chain(&problem.others).copied();
+        for pos in noticed.chain(written) {
+            if let Some(place) = self.place(pos)
+                && !places.contains(&place)
+            {
+                places.push(place);
+            }
+        }
+        let caused = problem
+            .cause
+            .filter(|_| problem.is_where_its_cause_is())
+            .into_iter();
+        for id in caused.flat_map(|cause| &self.session[cause].problems) {
+            self.add_places(&self.session.problems[*id as usize], places);
+        }
     }
 
     fn place(&self, pos: Pos) -> Option<Place> {

@@ -190,12 +190,23 @@ impl Session<'_> {
     }
 
     /// Gives the latest problem of an error further places.
-    pub(crate) fn also_at(&mut self, fault: FaultId, places: [Option<Pos>; 2]) {
+    pub(crate) fn also_at(
+        &mut self,
+        fault: FaultId,
+        places: impl IntoIterator<Item = Option<Pos>>,
+    ) {
         let Some(problem) = self[fault].problems.last().copied() else {
             return;
         };
         let places = places.into_iter().flatten();
         self.problems[problem as usize].others.extend(places);
+    }
+
+    /// The same with all places where a node was written.
+    pub(crate) fn also_about(&mut self, fault: FaultId, node: Option<NodeId>) {
+        let conjuncts = node.map_or(&[][..], |node| &self[node].conjuncts);
+        let places: Vec<_> = conjuncts.iter().map(|c| self.value_pos(c.elem)).collect();
+        self.also_at(fault, places);
     }
 
     /// Errors of the node, with those of the context.

@@ -513,17 +513,21 @@ impl Session<'_> {
         let mut steps = Vec::new();
         let mut next = Some(node);
         while let Some(node) = next {
-            let label = self[node].label;
-            match label.kind() {
-                LabelKind::None => {}
-                LabelKind::Index => steps.push(Step::Index(label.index())),
-                LabelKind::Regular => steps.push(Step::Field(self.label_text(label))),
-                _ => steps.push(Step::Hidden(self.label_text(label))),
-            }
+            steps.extend(self.step_of(self[node].label));
             next = self[node].parent;
         }
         steps.reverse();
         Path(steps)
+    }
+
+    /// A label as a step of a path; none for what has no label.
+    pub(crate) fn step_of(&self, label: Label) -> Option<Step> {
+        match label.kind() {
+            LabelKind::None => None,
+            LabelKind::Index => Some(Step::Index(label.index())),
+            LabelKind::Regular => Some(Step::Field(self.label_text(label))),
+            _ => Some(Step::Hidden(self.label_text(label))),
+        }
     }
 
     /// A label as it would be written.

@@ -9,7 +9,7 @@ use pequod_cue_regex::Regex;
 use crate::kind::Kind;
 use crate::program::Sym;
 use crate::session::{Conjunct, Elem, Origin, Run, Session};
-use crate::value::{Arg, Bound, FaultCode, FaultId, NodeId, Op, Value};
+use crate::value::{Arg, Bound, FaultCode, FaultId, NOT_DATA, NodeId, OUT_OF_BOUND, Op, Value};
 
 /// How often a string may be repeated by `*`.
 const MAX_REPEAT: i64 = 1_000_000;
@@ -182,7 +182,7 @@ impl Session<'_> {
                     let kind = self.kind(value);
                     let fault = self.new_fault(
                         code,
-                        "invalid {}-hand value to '{}' (type {})",
+                        NOT_DATA,
                         [Arg::Text(side.to_owned()), Arg::Op(op), Arg::Kind(kind)],
                         self.pos,
                         self.node,
@@ -436,26 +436,7 @@ impl Session<'_> {
                 // Texts are made late, and the node will hold the error by then: what was out of bounds is its value now.
                 let shown = self.unwrap(value).unwrap_or(value);
                 let args = [Arg::Value(shown), Arg::Value(bound.value)];
-                let fault = self.new_fault(
-                    FaultCode::Eval,
-                    "invalid value {} (out of bound {})",
-                    args,
-                    bound.pos,
-                    self.node,
-                );
-                let problem = self[fault].problems[0] as usize;
-                let others: Vec<_> = self
-                    .node
-                    .map(|node| {
-                        self[node]
-                            .conjuncts
-                            .iter()
-                            .filter_map(|c| self.value_pos(c.elem))
-                            .collect()
-                    })
-                    .unwrap_or_default();
-                self.problems[problem].others.extend(others);
-                Some(fault)
+                Some(self.new_fault(FaultCode::Eval, OUT_OF_BOUND, args, bound.pos, self.node))
             }
         })
     }

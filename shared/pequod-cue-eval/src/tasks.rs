@@ -129,7 +129,8 @@ impl Session<'_> {
             return Ok(());
         };
         self.at(*key);
-        let Some(value) = self.value(*key, Cond::SCALAR_VALUE, mode)? else {
+        let (value, node) = self.value_and_node(*key, Cond::SCALAR_VALUE, mode)?;
+        let Some(value) = value else {
             return Ok(());
         };
         let pos = Some(program.span(*key).pos());
@@ -146,17 +147,19 @@ impl Session<'_> {
             return Ok(());
         }
         if !self.is_concrete(value) {
-            self.add_work_fault(
-                work,
+            let fault = self.new_fault(
                 FaultCode::Incomplete,
                 "key value of dynamic field must be concrete, found {}",
                 [Arg::Value(value)],
                 pos,
+                Some(self[work].node),
             );
+            self.also_about(fault, node);
+            self.add_fault(work, fault);
             return Ok(());
         }
         let label = match value {
-            Value::Str(_) => self.as_label(*key, Some(value)),
+            Value::Str(_) => self.as_label(*key, (Some(value), node)),
             Value::Int(_) | Value::Num(_) => {
                 self.add_problem(work, "integer fields not supported", [], pos);
                 return Ok(());

@@ -251,6 +251,26 @@ pub struct Problem {
     pub children: Vec<FaultId>,
 }
 
+impl Problem {
+    /// Whether a check rejects the value of its node: then it is about all that value was written of.
+    pub(crate) fn rejects(&self) -> bool {
+        [OUT_OF_BOUND, NOT_SATISFIED].contains(&self.template)
+    }
+
+    /// Whether it is about the places of its cause, too: not where an operand's inner fault only says why it is none.
+    pub(crate) fn is_where_its_cause_is(&self) -> bool {
+        self.template != NOT_DATA
+    }
+}
+
+/// A value and the bound it fails.
+pub(crate) const OUT_OF_BOUND: &str = "invalid value {} (out of bound {})";
+/// A value and the validator it fails.
+pub(crate) const NOT_SATISFIED: &str = "invalid value {} (does not satisfy {})";
+
+/// An operand that has something in it that is no data.
+pub(crate) const NOT_DATA: &str = "invalid {}-hand value to '{}' (type {})";
+
 /// An argument of a problem's text.
 #[derive(Debug, Clone)]
 pub enum Arg {

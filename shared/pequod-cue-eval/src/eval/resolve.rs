@@ -25,7 +25,7 @@ impl Session<'_> {
                 let env = self.env_up(*up);
                 let (saved_env, saved_errs) = (self.env, self.errs.take());
                 self.env = env;
-                let value = self.value(*label, Cond::SCALAR, Mode::Yield)?;
+                let value = self.value_and_node(*label, Cond::SCALAR, Mode::Yield)?;
                 self.env = saved_env;
                 self.errs = saved_errs;
                 let Some(label) = self.as_label(*label, value) else {
@@ -47,7 +47,7 @@ impl Session<'_> {
             }
             Expr::Index { base, index, .. } => {
                 let node = self.node_of(expr, *base, true)?;
-                let value = self.value(*index, Cond::SCALAR, Mode::Yield)?;
+                let value = self.value_and_node(*index, Cond::SCALAR, Mode::Yield)?;
                 if node == EMPTY {
                     return Ok(Some(EMPTY));
                 }
@@ -318,9 +318,12 @@ impl Session<'_> {
         Ok(Some(Value::Node(node)))
     }
 
-    /// Everything that is neither a literal nor a reference.
-    /// The label a value stands for; none with an error in the context.
-    pub(crate) fn as_label(&mut self, expr: ExprId, value: Option<Value>) -> Option<Label> {
+    /// The label a value stands for, which may be of a node; none with an error in the context.
+    pub(crate) fn as_label(
+        &mut self,
+        expr: ExprId,
+        (value, node): (Option<Value>, Option<NodeId>),
+    ) -> Option<Label> {
         use crate::kind::LabelKind;
         let pos = Some(self.program.span(expr).pos());
         match value.and_then(|value| self.unwrap(value)) {
@@ -358,11 +361,21 @@ impl Session<'_> {
                         self.node,
                     );
                 } else {
+                    let wanted = if kind == Kind::STRING {
+                        "string"
+                    } else {
+                        "int"
+                    };
+                    // What is to be decided is the value, wherever it is used.
+                    let written = node.and_then(|node| {
+                        let mut conjuncts = self[node].conjuncts.iter();
+                        conjuncts.find_map(|c| self.value_pos(c.elem))
+                    });
                     self.add_err_coded(
                         FaultCode::Incomplete,
-                        "invalid non-ground value {} (must be concrete string or int)",
-                        [Arg::Expr(expr)],
-                        pos,
+                        "invalid non-ground value {} (must be concrete {})",
+                        [Arg::Value(other), Arg::Text(wanted.to_owned())],
+                        written.or(pos),
                         self.node,
                     );
                 }

@@ -6,7 +6,7 @@ use crate::kind::Kind;
 use crate::program::{Expr, ExprId};
 use crate::sched::{Cond, Mode};
 use crate::session::{Run, Session};
-use crate::value::{Arg, Base, FaultCode, Value};
+use crate::value::{Arg, Base, FaultCode, NodeId, Value};
 
 impl Session<'_> {
     pub(super) fn eval_interpolation(
@@ -22,12 +22,12 @@ impl Session<'_> {
                 out.extend_from_slice(self.text(sym).as_bytes());
                 continue;
             }
-            let value = self.value(*part, Cond::SCALAR, Mode::Yield)?;
+            let (value, node) = self.value_and_node(*part, Cond::SCALAR, Mode::Yield)?;
             let value = value.and_then(|value| self.unwrap(value));
             if matches!(value, None | Some(Value::Fault(_))) && self.errs.is_none() {
                 self.met_empty_text();
             }
-            self.append_text(*part, value, bytes, &mut out);
+            self.append_text(*part, value, node, bytes, &mut out);
         }
         if let Some(fault) = self.errs.take() {
             let code = self[fault].code;
@@ -47,6 +47,7 @@ impl Session<'_> {
         &mut self,
         expr: ExprId,
         value: Option<Value>,
+        node: Option<NodeId>,
         bytes: bool,
         out: &mut Vec<u8>,
     ) {
@@ -76,14 +77,16 @@ impl Session<'_> {
             Some(value) => {
                 let wanted = Kind::STRING | Kind::BYTES | Kind::NUMBER | Kind::BOOL;
                 if self.kind(value).meets(wanted) && !self.is_concrete(value) {
-                    let pos = Some(self.program.span(expr).pos());
-                    self.add_err_coded(
+                    let fault = self.new_fault(
                         FaultCode::Incomplete,
                         "non-concrete value {} (type {})",
                         [Arg::Value(value), Arg::Kind(self.kind(value))],
-                        pos,
+                        self.pos,
                         self.node,
                     );
+                    // Whatever may come was not written for this.
+                    self.also_about(fault, node.filter(|_| value != Value::Top));
+                    self.add_err(fault);
                 } else {
                     self.type_error(value, wanted, expr);
                 }

@@ -14,3 +14,4 @@ mod files;
 mod goldens;
 mod inputs;
 mod limits;
+mod places;

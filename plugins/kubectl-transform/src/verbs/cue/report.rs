@@ -53,6 +53,14 @@ fn dotted(path: &Path) -> String {
     steps.collect::<Vec<_>>().join(".")
 }
 
+/// Errors that were noticed nowhere in particular: no side of a conflict is the first, nor is where something was written that is
+/// not finished. Elsewhere the first place is where it was noticed.
+const NOWHERE: [&str; 3] = [
+    "conflicting values",
+    "incomplete value",
+    "field is required but not present",
+];
+
 /// An error, then what lies below it.
 fn add(issue: &Issue, problems: &mut Vec<Problem>) {
     let path = dotted(&issue.path);
@@ -67,8 +75,10 @@ fn add(issue: &Issue, problems: &mut Vec<Problem>) {
         sentence.push(':');
         places.clear();
     }
-    // No side of a conflict is the first; elsewhere the first place is where it was noticed.
-    let noticed = usize::from(!issue.sentence.starts_with("conflicting values"));
+    let nowhere = NOWHERE
+        .iter()
+        .any(|start| issue.sentence.starts_with(start));
+    let noticed = usize::from(!nowhere);
     if let Some(rest) = places.get_mut(noticed..) {
         rest.sort();
     }
