@@ -23,6 +23,7 @@ use std::mem::take;
 use std::sync::Arc;
 
 use pequod_cue_syntax::Pos;
+use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
 
 use crate::kind::{Kind, Presence};
@@ -35,6 +36,9 @@ const COMPARED_IN_A_STEP: u64 = 256;
 
 /// For so many ids it is found out in the time of a step whether they lie within another.
 const LOOKED_UP_IN_A_STEP: u64 = 4;
+
+/// So many ids are passed in the time of a step on the way from one to another. Few ways are that long.
+const WALKED_IN_A_STEP: u64 = 16;
 
 /// What was looked up and is not charged yet.
 #[derive(Debug, Default)]
@@ -477,7 +481,9 @@ impl Session<'_> {
             self.all_replacements(work);
         }
         let flat = self[work].flat_replacements.as_deref().unwrap_or_default();
-        contains_by(&self.closings, flat, node, child)
+        let (found, ids) = contains_by(&self.closings, flat, node, child);
+        self.meter.note(ids / WALKED_IN_A_STEP);
+        found
     }
 
     /// Works out what is required of a node's fields while those above it are there to ask.
@@ -594,11 +600,17 @@ impl Session<'_> {
             let looks = sets.len() as u64 * self[work].marks.len() as u64;
             self.charge(looks / LOOKED_UP_IN_A_STEP)?;
             let marks = take(&mut self[work].marks);
-            sets.retain(|set| {
-                marks
+            let mut kept = Vec::new();
+            for set in sets {
+                self.charge(0)?;
+                if marks
                     .iter()
                     .any(|mark| self.contains(work, set.id, mark.id))
-            });
+                {
+                    kept.push(set);
+                }
+            }
+            sets = kept;
             self[work].marks = marks;
         }
         Ok(sets.into())
@@ -628,6 +640,8 @@ impl Session<'_> {
         let marks = take(&mut self[work].marks);
         let mut dropped = false;
         for at in 0..sets.len() {
+            // The ways to other ids were noted only.
+            self.charge(0)?;
             let set = sets[at];
             match self.effect_on(&marks, work, up, set) {
                 Effect::Stays => {}
@@ -745,33 +759,50 @@ fn has_flag(marks: &[ConjunctMark], flag: Flags) -> bool {
     marks.iter().any(|mark| mark.flags.has(flag))
 }
 
+/// After so many walks it is noted where they were.
+const FEW_WALKS: usize = 8;
+
 /// Walks from an id up its origins, and sideways by replacements. Origins have smaller numbers, so the replacements, sorted
 /// from large to small, are gone through once a walk. No walk begins twice at one id: many ids that replace one another have
-/// more ways between them than there is time for.
+/// more ways between them than there is time for. Where there are many, none goes where another was.
+/// Also gives how many ids it passed.
 fn contains_by(
     closings: &[(u32, Option<Pos>)],
     flat: &[(u32, u32)],
     node: u32,
     start: u32,
-) -> bool {
-    let mut begun: SmallVec<[u32; 8]> = smallvec![start];
-    let mut next = 0;
+) -> (bool, u64) {
+    let mut begun: SmallVec<[u32; FEW_WALKS]> = smallvec![start];
+    let mut walked = FxHashSet::default();
+    let (mut next, mut passed) = (0, 0);
     while let Some(&child) = begun.get(next) {
+        let many = next >= FEW_WALKS;
         next += 1;
         if child == node {
-            return true;
+            return (true, passed);
         }
         let mut cursor = 0;
         let mut p = child;
         while p != 0 {
             if p == node {
-                return true;
+                return (true, passed);
             }
-            cursor += flat[cursor..].partition_point(|(_, to)| *to > p);
+            passed += 1;
+            if many && !walked.insert(p) {
+                break;
+            }
+            if flat.get(cursor).is_some_and(|(_, to)| *to > p) {
+                cursor += flat[cursor..].partition_point(|(_, to)| *to > p);
+            }
             while let Some((from, to)) = flat.get(cursor)
                 && *to == p
             {
-                if !begun.contains(from) {
+                let known = if many {
+                    walked.contains(from)
+                } else {
+                    begun.contains(from)
+                };
+                if !known {
                     begun.push(*from);
                 }
                 cursor += 1;
@@ -782,5 +813,5 @@ fn contains_by(
             }
         }
     }
-    false
+    (false, passed)
 }
