@@ -44,6 +44,9 @@ impl Session<'_> {
             self[work].any_cyclic = true;
             self[work].ancestor_cycle = true;
             let skip = !self[work].has_non_cycle;
+            if !skip {
+                self.doubt_enclosing(env, arc);
+            }
             return Ok(self.put_off(work, arc, env, expr, id, skip));
         }
         if self[work].has_non_cyclic && id.cycle == CycleKind::Maybe {

@@ -17,8 +17,8 @@ use rustc_hash::FxHashSet;
 use crate::budget::Poison;
 use crate::kind::Kind;
 use crate::sched::Kind as TaskKind;
-use crate::session::{Run, Session, Status, Stop};
-use crate::value::{Base, FaultCode, FaultId, NodeId, Value};
+use crate::session::{NO_ENV, Run, Session, Status, Stop};
+use crate::value::{Base, EnvId, FaultCode, FaultId, NodeId, Value};
 
 /// What may be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(crate) enum Doubt {
     NegativeZero,
     /// A field that was on its way was empty in a text, and something is in a cycle.
     EmptyText,
+    /// What encloses a value stands in it again, and that is no structural cycle.
+    Enclosing,
 }
 
 impl Doubt {
@@ -71,6 +73,10 @@ impl Doubt {
             Self::NegativeZero => (
                 "the text of a zero in a program that multiplies or divides zero and a negative number",
                 "add 0 to the number before it becomes text",
+            ),
+            Self::Enclosing => (
+                "a value that stands in itself again, and is no structural cycle",
+                "let it refer to a definition of which both are made",
             ),
             Self::EmptyText => (
                 "a text made of a field that is calculated from it",
@@ -238,6 +244,19 @@ impl Session<'_> {
             self.doubts.read.insert(choice);
             self.doubts.reads_itself = true;
             self.doubt_forced();
+        }
+    }
+
+    /// A reference leads to what encloses it, and something else is there beside it. What a comprehension in there adds ends
+    /// only because the one in the copy comes to nothing, and what that one sees is a matter of order.
+    pub(crate) fn doubt_enclosing(&mut self, env: Option<EnvId>, target: NodeId) {
+        let around = self[target].parent;
+        let mut next = env.unwrap_or(NO_ENV);
+        while next != NO_ENV && Some(self.env_node(next)) != around {
+            if self[next].comp != 0 {
+                return self.doubt(Doubt::Enclosing);
+            }
+            next = self[next].up;
         }
     }
 
