@@ -1,10 +1,12 @@
 //! Resolving references: from an expression to the node it leads to.
 
+use pequod_cue_syntax::Pos;
+
 use crate::kind::{Kind, Label};
 use crate::program::{Expr, ExprId};
 use crate::sched::{Cond, Mode};
 use crate::session::{CYCLE, EMPTY, Run, Session, Status};
-use crate::value::{Arg, EnvId, FaultCode, NodeId, Value};
+use crate::value::{Arg, EnvId, FaultCode, FaultId, NodeId, Value};
 
 impl Session<'_> {
     /// The node a reference leads to; none with an error in the context.
@@ -27,12 +29,17 @@ impl Session<'_> {
                 self.env = env;
                 let value = self.value_and_node(*label, Cond::SCALAR, Mode::Yield)?;
                 self.env = saved_env;
-                self.errs = saved_errs;
-                let Some(label) = self.as_label(*label, value) else {
-                    return Ok(None);
-                };
+                self.errs = None;
                 let node = self.env_node(env);
-                self.lookup(node, pos, label, cond, mode)
+                let found = self.as_label(*label, value);
+                let raised = std::mem::replace(&mut self.errs, saved_errs);
+                match found {
+                    Some(label) => self.lookup(node, pos, label, cond, mode),
+                    None => {
+                        self.no_label(node, raised, pos);
+                        Ok(None)
+                    }
+                }
             }
             Expr::Let { up, label } => self.resolve_let(*up, *label, pos, cond, mode),
             Expr::Import(unit) => Ok(Some(self.package(*unit))),
@@ -64,12 +71,32 @@ impl Session<'_> {
         }
     }
 
+    /// A field is referred to by its alias, and what its label is made of is no label. If it can never be one, that is an error
+    /// of the struct it is in, whoever refers to it; so the reference has it.
+    fn no_label(&mut self, around: NodeId, raised: Option<FaultId>, pos: Option<Pos>) {
+        let work = self[self.deref_disjunct(around)].work;
+        match (raised, work) {
+            (Some(fault), Some(work)) if !self.is_incomplete(fault) => {
+                self.add_fault(work, fault);
+                let missing = [Arg::Label(Label::BLANK)];
+                self.add_err_coded(
+                    FaultCode::Incomplete,
+                    "undefined field: {}",
+                    missing,
+                    pos,
+                    self.node,
+                );
+            }
+            _ => self.errs = self.combine(self.errs, raised),
+        }
+    }
+
     /// Looks up without being disturbed by errors that are there already.
     fn lookup_apart(
         &mut self,
         expr: ExprId,
         node: NodeId,
-        pos: Option<pequod_cue_syntax::Pos>,
+        pos: Option<Pos>,
         label: Label,
         cond: Cond,
         mode: Mode,
@@ -107,7 +134,7 @@ impl Session<'_> {
         &mut self,
         up: u32,
         label: Label,
-        pos: Option<pequod_cue_syntax::Pos>,
+        pos: Option<Pos>,
         cond: Cond,
         mode: Mode,
     ) -> Run<Option<NodeId>> {
