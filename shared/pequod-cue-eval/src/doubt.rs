@@ -16,6 +16,7 @@ use rustc_hash::FxHashSet;
 
 use crate::budget::Poison;
 use crate::kind::Kind;
+use crate::program::ExprId;
 use crate::sched::Kind as TaskKind;
 use crate::session::{NO_ENV, Run, Session, Status, Stop};
 use crate::value::{Base, EnvId, FaultCode, FaultId, NodeId, Value};
@@ -31,6 +32,8 @@ pub(crate) enum Doubt {
     OwnStruct,
     /// A validator stands in a schema that a part of itself is held against.
     OwnSchema,
+    /// A validator holds values against something that it is itself a part of.
+    OwnValidator,
     /// A comprehension goes over a struct that is in error and lacks a required field.
     BrokenSource,
     /// `__no_sharing` before a list that is gone through.
@@ -61,6 +64,10 @@ impl Doubt {
             Self::OwnSchema => (
                 "a validator in a struct, another part of which is held against the whole of it",
                 "hold that part against a schema of its own",
+            ),
+            Self::OwnValidator => (
+                "a validator that holds a value against what it is itself a part of",
+                "hold it against what is there without the validator",
             ),
             Self::BrokenSource => (
                 "a comprehension over a struct that is in error and lacks a required field",
@@ -419,6 +426,22 @@ impl Session<'_> {
         let node = self.deref(node);
         if self.runs(node) {
             self.doubts.own_schemas.insert(node);
+        }
+    }
+
+    /// A call holds something against a schema. If the schema is checked by the same call, it fits where it does not.
+    pub(crate) fn doubt_own_validator(&mut self, call: Option<ExprId>, schema: Value) {
+        let is_own = |value: &Value| match value {
+            Value::Validator(id) => call.is_some() && self.validators[id.at()].call == call,
+            _ => false,
+        };
+        let own = match self.unwrap(schema) {
+            Some(Value::Conjunction(id)) => self.conjunctions[id.at()].iter().any(is_own),
+            Some(value) => is_own(&value),
+            None => false,
+        };
+        if own {
+            self.doubt(Doubt::OwnValidator);
         }
     }
 

@@ -357,6 +357,7 @@ pub(crate) fn match_n(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
     let (mut count, mut open) = (0, 0);
     let mut faults = Vec::new();
     for schema in schemas {
+        call.session.doubt_own_validator(call.expr, schema);
         match call.session.mismatch(own, schema)? {
             None => count += 1,
             Some(fault) => {
@@ -397,10 +398,12 @@ pub(crate) fn match_if(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
     else {
         return Ok(None);
     };
+    call.session.doubt_own_validator(call.expr, condition);
     let chosen = match call.session.mismatch(own, condition)? {
         None => then,
         Some(_) => otherwise,
     };
+    call.session.doubt_own_validator(call.expr, chosen);
     Ok(match call.session.mismatch(own, chosen)? {
         None => Some(Value::Bool(true)),
         Some(fault) => {
