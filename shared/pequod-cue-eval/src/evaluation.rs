@@ -366,9 +366,8 @@ impl Evaluation {
         if matches!(value, None | Some(Value::Disjunction(_) | Value::Top)) {
             return Vec::new();
         }
-        let conjuncts = self.session[node].conjuncts.iter();
-        conjuncts
-            .filter_map(|c| self.session.value_pos(c.elem))
+        self.session
+            .written_at(node)
             .find_map(|pos| self.place(pos))
             .into_iter()
             .collect()
@@ -445,8 +444,7 @@ impl Evaluation {
             _ => None,
         });
         let written = rejected.into_iter().chain(named);
-        let written = written.flat_map(|node| &self.session[node].conjuncts);
-        let written = written.filter_map(|c| self.session.value_pos(c.elem));
+        let written = written.flat_map(|node| self.session.written_at(node));
         let noticed = problem.pos.iter().chain(&problem.others).copied();
         for pos in noticed.chain(written) {
             if let Some(place) = self.place(pos)

@@ -204,9 +204,9 @@ impl Session<'_> {
 
     /// The same with all places where a node was written.
     pub(crate) fn also_about(&mut self, fault: FaultId, node: Option<NodeId>) {
-        let conjuncts = node.map_or(&[][..], |node| &self[node].conjuncts);
-        let places: Vec<_> = conjuncts.iter().map(|c| self.value_pos(c.elem)).collect();
-        self.also_at(fault, places);
+        let nodes = node.into_iter();
+        let places: Vec<_> = nodes.flat_map(|node| self.written_at(node)).collect();
+        self.also_at(fault, places.into_iter().map(Some));
     }
 
     /// Errors of the node, with those of the context.

@@ -474,6 +474,12 @@ impl Session<'_> {
             .find_map(|c| self.elem_pos(c.elem))
     }
 
+    /// Where the values were written that a node is made of.
+    pub(crate) fn written_at(&self, node: NodeId) -> impl Iterator<Item = Pos> {
+        let conjuncts = self[node].conjuncts.iter();
+        conjuncts.filter_map(|c| self.value_pos(c.elem))
+    }
+
     pub(crate) fn elem_pos(&self, elem: Elem) -> Option<Pos> {
         match elem {
             Elem::Expr(expr) => Some(self.program.span(expr).pos()),

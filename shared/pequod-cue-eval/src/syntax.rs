@@ -411,11 +411,10 @@ impl Builder<'_> {
             })
         };
         let low = at([Op::GreaterEqual, Op::Greater]);
-        let ends = low.is_some() && at([Op::LessEqual, Op::Less]).is_some();
+        let high = at([Op::LessEqual, Op::Less]);
         let mut docs = Vec::new();
-        if ends
-            && values.first() == Some(&Value::Type(Kind::INT))
-            && let Some(low) = low
+        if values.first() == Some(&Value::Type(Kind::INT))
+            && let (Some(low), Some(_)) = (low, high)
             && let Value::Bound(id) = values[low]
             && let bound = self.session.bound(id)
             && let Some(number) = self.session.decimal(bound.value)

@@ -171,12 +171,6 @@ impl Session<'_> {
         }
         close
     }
-
-    /// Why a value does not satisfy a schema, if it does not; a field that is missing counts.
-    pub(crate) fn mismatch(&mut self, value: Value, schema: Value) -> Run<Option<FaultId>> {
-        let node = self.unify_values(schema, value)?;
-        self.first_fault(node, Check::MATCH)
-    }
 }
 
 impl Call<'_, '_> {
@@ -185,6 +179,13 @@ impl Call<'_, '_> {
     pub fn satisfies(&mut self, value: Value, schema: Value) -> Run<bool> {
         let node = self.session.unify_values(value, schema)?;
         Ok(self.session.first_fault(node, Check::COMPLETE)?.is_none())
+    }
+
+    /// Why a value does not satisfy a schema, if it does not; a field that is missing counts.
+    fn mismatch(&mut self, value: Value, schema: Value) -> Run<Option<FaultId>> {
+        self.session.doubt_own_validator(self.expr, schema);
+        let node = self.session.unify_values(schema, value)?;
+        self.session.first_fault(node, Check::MATCH)
     }
 
     /// Whether a count fits a number or a constraint on numbers.
@@ -357,8 +358,7 @@ pub(crate) fn match_n(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
     let (mut count, mut open) = (0, 0);
     let mut faults = Vec::new();
     for schema in schemas {
-        call.session.doubt_own_validator(call.expr, schema);
-        match call.session.mismatch(own, schema)? {
+        match call.mismatch(own, schema)? {
             None => count += 1,
             Some(fault) => {
                 open += usize::from(call.session.is_incomplete(fault));
@@ -398,13 +398,11 @@ pub(crate) fn match_if(call: &mut Call<'_, '_>) -> Run<Option<Value>> {
     else {
         return Ok(None);
     };
-    call.session.doubt_own_validator(call.expr, condition);
-    let chosen = match call.session.mismatch(own, condition)? {
+    let chosen = match call.mismatch(own, condition)? {
         None => then,
         Some(_) => otherwise,
     };
-    call.session.doubt_own_validator(call.expr, chosen);
-    Ok(match call.session.mismatch(own, chosen)? {
+    Ok(match call.mismatch(own, chosen)? {
         None => Some(Value::Bool(true)),
         Some(fault) => {
             call.session.add_err(fault);

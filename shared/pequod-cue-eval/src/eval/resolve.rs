@@ -394,10 +394,7 @@ impl Session<'_> {
                         "int"
                     };
                     // What is to be decided is the value, wherever it is used.
-                    let written = node.and_then(|node| {
-                        let mut conjuncts = self[node].conjuncts.iter();
-                        conjuncts.find_map(|c| self.value_pos(c.elem))
-                    });
+                    let written = node.and_then(|node| self.written_at(node).next());
                     self.add_err_coded(
                         FaultCode::Incomplete,
                         "invalid non-ground value {} (must be concrete {})",
