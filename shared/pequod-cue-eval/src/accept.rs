@@ -35,8 +35,7 @@ impl Call<'_, '_> {
             FaultCode::Incomplete | FaultCode::Cycle | FaultCode::Structural
         );
         if open && check.concrete {
-            let problem = self.session[fault].problems[0] as usize;
-            let text = self.session.sentence(&self.session.problems[problem]);
+            let text = self.session.sentence(self.session.first_problem(fault));
             self.fail(text);
         } else {
             self.session.add_err(fault);

@@ -46,14 +46,13 @@ impl Session<'_> {
         };
         children.dedup();
         if let [only] = children.as_slice() {
-            let problems = self[*only].problems.clone();
+            let problems = self[*only].problems;
             let copy = self.new_fault(code, "", [], pos, Some(node));
             self[copy].problems = problems;
             return copy;
         }
         let fault = self.new_fault(code, HEADING, [Arg::Count(0)], None, Some(node));
-        let problem = self[fault].problems[0] as usize;
-        self.problems[problem].children = children;
+        self.latest_problem(fault).children = children;
         fault
     }
 
@@ -88,8 +87,8 @@ impl Session<'_> {
     pub(crate) fn told(&self, fault: FaultId) -> Vec<u32> {
         let mut counts = Counts::default();
         let mut told = Vec::new();
-        for id in &self[fault].problems {
-            let id = self.telling(*id);
+        for id in self.problems_of(fault) {
+            let id = self.telling(id);
             told.push(id);
             told.extend(self.lines_below(&self.problems[id as usize], &mut counts));
         }
@@ -112,12 +111,12 @@ impl Session<'_> {
         counts: &mut Counts,
     ) {
         for fault in &problem.children {
-            for id in &self[*fault].problems {
-                let below = &self.problems[*id as usize];
+            for id in self.problems_of(*fault) {
+                let below = &self.problems[id as usize];
                 let path = below.node.map(|node| self.path(node)).unwrap_or_default();
                 let sentence = self.sentence_counting(below, counts);
                 if seen.insert((path, sentence, below.pos)) {
-                    lines.push(*id);
+                    lines.push(id);
                     self.add_lines(below, lines, seen, counts);
                 }
             }

@@ -173,8 +173,7 @@ impl Session<'_> {
                     self.pos,
                     self.node,
                 );
-                let problem = self[fault].problems[0] as usize;
-                self.problems[problem].cause = Some(cause);
+                self.latest_problem(fault).cause = Some(cause);
                 Ok(Some(Value::Fault(fault)))
             }
             other => Ok(other),
@@ -547,8 +546,7 @@ impl Session<'_> {
             self.pos,
             self.node,
         );
-        let problem = self[fault].problems[0] as usize;
-        self.problems[problem].cause = cause;
+        self.latest_problem(fault).cause = cause;
         fault
     }
 

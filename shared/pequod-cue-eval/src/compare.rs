@@ -65,7 +65,7 @@ impl Call<'_, '_> {
         self.session.finalize(less)?;
         if let Some(fault) = self.session.fault_of(less) {
             // More input would not be looked at again: an error for good.
-            let problems = self.session[fault].problems.clone();
+            let problems = self.session[fault].problems;
             let (pos, node) = (self.session.pos, self.session.node);
             let lasting = self.session.new_fault(FaultCode::Eval, "", [], pos, node);
             self.session[lasting].problems = problems;

@@ -521,10 +521,9 @@ impl Session<'_> {
             return Ok(());
         };
         if let Some(fault) = fault {
-            let of_arms = self[fault]
-                .problems
-                .iter()
-                .any(|problem| self.problems[*problem as usize].template == crate::arms::HEADING);
+            let mut problems = self.problems_of(fault).into_iter();
+            let of_arms = problems
+                .any(|problem| self.problems[problem as usize].template == crate::arms::HEADING);
             if !(self.doubts.always || of_arms && self.doubts.strict) {
                 return Ok(());
             }

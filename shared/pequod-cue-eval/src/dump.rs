@@ -97,7 +97,7 @@ fn errors(evaluation: &Evaluation, outer: NodeId) -> Vec<DumpError> {
         let problem = &s.problems[problem as usize];
         DumpError {
             message: message(s, fault, problem),
-            places: evaluation.places_of(problem, Some(outer)),
+            places: s.places_of(problem, outer),
         }
     })
     .collect()
@@ -205,11 +205,12 @@ fn describe(
     if let Some(fault) = s.fault_of(node) {
         found.kind = Kind::BOTTOM.to_string();
         found.fault = Some(s[fault].code);
-        if let Some(problem) = s[fault].problems.first() {
+        let problems = s.problems_of(fault);
+        if let Some(problem) = problems.first() {
             let problem = &s.problems[s.telling(*problem) as usize];
             found.message = message(s, fault, problem);
         }
-        let others = s[fault].problems.len().saturating_sub(1);
+        let others = problems.len().saturating_sub(1);
         if others > 0 {
             found.message += " (and ";
             found.message += &others.to_string();

@@ -3,16 +3,15 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use pequod_cue_syntax::Pos;
-use pequod_diag::{Path, Place};
-use rustc_hash::{FxHashMap, FxHashSet};
+use pequod_diag::Place;
 
 use crate::budget::{Limits, Meter, Poison, Work};
 use crate::export::Check;
+use crate::issues::Issue;
 use crate::kind::{Kind, Label, LabelKind, Presence};
 use crate::program::Program;
 use crate::session::{Close, Conjunct, Elem, NO_ENV, Node, Session, Stop};
-use crate::value::{Arg, Base, FaultCode, FaultId, NodeId, Problem, Value};
+use crate::value::{Base, FaultCode, NodeId, Value};
 
 /// How an input enters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,36 +40,6 @@ pub struct ReadPath {
     pub labels: Vec<String>,
     /// Whether something was there.
     pub present: bool,
-}
-
-/// A search for the errors of a value.
-struct Search {
-    concrete: bool,
-    /// Whether required definitions and hidden fields count.
-    declared: bool,
-    /// What is shared and has none.
-    clean: FxHashSet<NodeId>,
-    /// Where it is: the node it began at, and the labels from there. A shared node itself knows only where it was written.
-    start: NodeId,
-    way: Vec<Label>,
-    /// The nodes on the way that share a value.
-    sharers: Vec<NodeId>,
-    found: Vec<Issue>,
-}
-
-/// An error for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issue {
-    /// Its class.
-    pub code: FaultCode,
-    /// The path of the value, empty for the root.
-    pub path: Path,
-    /// One sentence.
-    pub sentence: String,
-    /// Where; the first is the most telling.
-    pub places: Vec<Place>,
-    /// What lies below it: the arms of a disjunction.
-    pub below: Vec<Issue>,
 }
 
 /// What a value is, in a word.
@@ -141,7 +110,7 @@ impl Evaluation {
         let pos = match &poison {
             Poison::Unsupported { pos, .. } | Poison::Limit { pos, .. } => *pos,
         };
-        (poison, pos.and_then(|pos| self.place(pos)))
+        (poison, pos.and_then(|pos| self.session.place(pos)))
     }
 
     /// The package's value.
@@ -247,232 +216,10 @@ impl Evaluation {
         self.session.json_text(node, pretty)
     }
 
-    /// The errors of a value. Everything was evaluated before, so this only looks.
-    pub fn issues(&self, node: NodeId, concrete: bool) -> Vec<Issue> {
-        self.search(node, concrete, true)
-    }
-
-    /// What keeps a value from being written as data.
-    pub(crate) fn issues_of_data(&self, node: NodeId) -> Vec<Issue> {
-        self.search(node, true, false)
-    }
-
-    fn search(&self, node: NodeId, concrete: bool, declared: bool) -> Vec<Issue> {
-        let mut search = Search {
-            concrete,
-            declared,
-            clean: FxHashSet::default(),
-            start: node,
-            way: Vec::new(),
-            sharers: Vec::new(),
-            found: Vec::new(),
-        };
-        self.collect(node, 0, &mut search);
-        search.found
-    }
-
-    fn collect(&self, node: NodeId, in_definition: u32, search: &mut Search) {
-        let target = self.session.deref(node);
-        if target == node {
-            self.collect_own(node, target, in_definition, search);
-        } else if in_definition == 0 && !search.clean.contains(&target) {
-            // What is shared is shared by many: values of values of values.
-            let before = search.found.len();
-            search.sharers.push(node);
-            self.collect_own(node, target, in_definition, search);
-            search.sharers.pop();
-            if search.found.len() == before {
-                search.clean.insert(target);
-            }
-        }
-    }
-
-    fn collect_own(&self, node: NodeId, target: NodeId, in_definition: u32, search: &mut Search) {
-        let session = &self.session;
-        let concrete_here = search.concrete && in_definition == 0;
-        let mut target = target;
-        if let Some(fault) = session.fault_of(target) {
-            let data = &session[fault];
-            let report = match data.code {
-                FaultCode::Cycle | FaultCode::Incomplete => concrete_here,
-                _ => !data.child,
-            };
-            if report {
-                self.issues_of(fault, Some(node), &mut search.found);
-            }
-            if !data.recursive {
-                return;
-            }
-        } else if concrete_here {
-            target = session.with_default(target);
-            let value = session.final_value(target);
-            if !value.is_some_and(|value| session.is_concrete(value)) {
-                let sentence = format!("incomplete value {}", session.show(Value::Node(target)));
-                let places = self.written(node, value);
-                self.found_unfinished(sentence, places, search);
-                return;
-            }
-        }
-        for arc in session[target].arcs() {
-            let label = session[*arc].label;
-            let presence = session[*arc].presence;
-            if presence == Presence::Required && concrete_here {
-                if !search.declared && !label.is_string() {
-                    continue;
-                }
-                let sentence = "field is required but not present".to_owned();
-                search.way.push(label);
-                self.found_unfinished(sentence, self.position(*arc).into_iter().collect(), search);
-                search.way.pop();
-                continue;
-            }
-            if label.is_let() || presence != Presence::Member {
-                continue;
-            }
-            search.way.push(label);
-            self.collect(*arc, in_definition + u32::from(!label.is_regular()), search);
-            search.way.pop();
-        }
-    }
-
-    /// Notes what is not there yet, at the path that led to it; who shares it is a place of it, too.
-    fn found_unfinished(&self, sentence: String, mut places: Vec<Place>, search: &mut Search) {
-        for sharer in &search.sharers {
-            // What is shared is all there is.
-            let taken = self.session[*sharer].conjuncts.first();
-            let place = taken
-                .and_then(|c| self.session.value_pos(c.elem))
-                .and_then(|pos| self.place(pos));
-            places.extend(place.filter(|place| !places.contains(place)));
-        }
-        let mut path = self.session.path_of(search.start);
-        path.0.extend(
-            search
-                .way
-                .iter()
-                .filter_map(|label| self.session.step_of(*label)),
-        );
-        search.found.push(Issue {
-            code: FaultCode::Incomplete,
-            path,
-            sentence,
-            places,
-            below: Vec::new(),
-        });
-    }
-
-    /// Where a value that is not decided was written. What came of several has no place of its own.
-    fn written(&self, node: NodeId, value: Option<Value>) -> Vec<Place> {
-        if matches!(value, None | Some(Value::Disjunction(_) | Value::Top)) {
-            return Vec::new();
-        }
-        self.session
-            .written_at(node)
-            .find_map(|pos| self.place(pos))
-            .into_iter()
-            .collect()
-    }
-
-    fn issues_of(&self, fault: FaultId, node: Option<NodeId>, found: &mut Vec<Issue>) {
-        self.issues_within(fault, node, found, &mut FxHashMap::default());
-    }
-
-    /// The same. What is below a problem is worked out once: arms often die of the same, at many levels.
-    fn issues_within(
-        &self,
-        fault: FaultId,
-        node: Option<NodeId>,
-        found: &mut Vec<Issue>,
-        known: &mut FxHashMap<u32, Vec<Issue>>,
-    ) {
-        let session = &self.session;
-        let data = &session[fault];
-        for id in &data.problems {
-            let id = session.telling(*id);
-            let problem = &session.problems[id as usize];
-            let places = self.places_of(problem, node);
-            let path = problem
-                .node
-                .or(data.node)
-                .or(node)
-                .map(|node| session.path_of(node))
-                .unwrap_or_default();
-            let below = if let Some(below) = known.get(&id) {
-                below.clone()
-            } else {
-                let mut below = Vec::new();
-                for child in &problem.children {
-                    self.issues_within(*child, node, &mut below, known);
-                }
-                known.insert(id, below.clone());
-                below
-            };
-            let issue = Issue {
-                code: data.code,
-                path,
-                sentence: session.sentence(problem),
-                places,
-                below,
-            };
-            if !found.contains(&issue) {
-                found.push(issue);
-            }
-        }
-    }
-
-    /// Where a problem is, each place once; the first is the most telling.
-    pub(crate) fn places_of(&self, problem: &Problem, node: Option<NodeId>) -> Vec<Place> {
-        let mut places: Vec<Place> = Vec::new();
-        self.add_places(problem, &mut places);
-        // What was noticed nowhere in particular stands where its value was written.
-        if places.is_empty()
-            && let Some(pos) = problem
-                .node
-                .or(node)
-                .and_then(|node| self.session.node_pos(node))
-        {
-            places.extend(self.place(pos));
-        }
-        places
-    }
-
-    /// Where it was noticed, what else it is about, where the values it names were written, and the same of its cause.
-    fn add_places(&self, problem: &Problem, places: &mut Vec<Place>) {
-        let rejected = problem.node.filter(|_| problem.rejects());
-        let named = problem.args.iter().filter_map(|arg| match arg {
-            Arg::Value(Value::Node(node)) | Arg::Content(node) => Some(*node),
-            _ => None,
-        });
-        let written = rejected.into_iter().chain(named);
-        let written = written.flat_map(|node| self.session.written_at(node));
-        let noticed = problem.pos.iter().chain(&problem.others).copied();
-        for pos in noticed.chain(written) {
-            if let Some(place) = self.place(pos)
-                && !places.contains(&place)
-            {
-                places.push(place);
-            }
-        }
-        let caused = problem
-            .cause
-            .filter(|_| problem.is_where_its_cause_is())
-            .into_iter();
-        for id in caused.flat_map(|cause| &self.session[cause].problems) {
-            self.add_places(&self.session.problems[*id as usize], places);
-        }
-    }
-
-    fn place(&self, pos: Pos) -> Option<Place> {
-        self.session
-            .program
-            .files
-            .get(pos.file.0 as usize)
-            .map(|source| source.place(pos.offset))
-    }
-
     /// Where a value was written first.
     pub fn position(&self, node: NodeId) -> Option<Place> {
-        self.session.node_pos(node).and_then(|pos| self.place(pos))
+        let pos = self.session.node_pos(node)?;
+        self.session.place(pos)
     }
 
     /// The comments above a value's fields.

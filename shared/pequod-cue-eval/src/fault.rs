@@ -11,10 +11,9 @@ use smallvec::SmallVec;
 use crate::kind::Kind;
 use crate::program::ExprId;
 use crate::session::{CYCLE, Origin, Session};
-use crate::value::{Arg, Base, Fault, FaultCode, FaultId, NodeId, Problem, Value, WorkId};
-
-/// So many are looked for one by one.
-const FEW_PROBLEMS: usize = 16;
+use crate::value::{
+    Arg, Base, Fault, FaultCode, FaultId, NodeId, Problem, Problems, Value, WorkId,
+};
 
 impl Session<'_> {
     pub(crate) fn add_fixed_faults(&mut self) {
@@ -50,7 +49,7 @@ impl Session<'_> {
         });
         self.push_fault(Fault {
             code,
-            problems: smallvec::smallvec![problem],
+            problems: Problems::One(problem),
             node,
             child: false,
             recursive: false,
@@ -59,9 +58,52 @@ impl Session<'_> {
     }
 
     fn push_fault(&mut self, fault: Fault) -> FaultId {
+        self.meter.charge_bytes(size_of::<Fault>());
         let id = FaultId::next(self.faults.len());
         self.faults.push(fault);
         id
+    }
+
+    /// What an error is about, each problem once, in the order in which they were met.
+    pub(crate) fn problems_of(&self, fault: FaultId) -> Vec<u32> {
+        let mut problems = Vec::new();
+        let (mut known, mut gone_through) = (FxHashSet::default(), FxHashSet::default());
+        let mut ahead = vec![fault];
+        while let Some(fault) = ahead.pop() {
+            match self[fault].problems {
+                Problems::One(problem) => {
+                    if known.insert(problem) {
+                        problems.push(problem);
+                    }
+                }
+                Problems::Both(first, second) => {
+                    if gone_through.insert(fault) {
+                        ahead.extend([second, first]);
+                    }
+                }
+            }
+        }
+        problems
+    }
+
+    /// The first thing that an error is about.
+    pub(crate) fn first_problem(&self, mut fault: FaultId) -> &Problem {
+        loop {
+            match self[fault].problems {
+                Problems::One(problem) => return &self.problems[problem as usize],
+                Problems::Both(first, _) => fault = first,
+            }
+        }
+    }
+
+    /// The latest thing that an error is about: of a new error the only one.
+    pub(crate) fn latest_problem(&mut self, mut fault: FaultId) -> &mut Problem {
+        loop {
+            match self[fault].problems {
+                Problems::One(problem) => return &mut self.problems[problem as usize],
+                Problems::Both(_, second) => fault = second,
+            }
+        }
     }
 
     /// An error of the class that no input repairs, in the context.
@@ -195,11 +237,8 @@ impl Session<'_> {
         fault: FaultId,
         places: impl IntoIterator<Item = Option<Pos>>,
     ) {
-        let Some(problem) = self[fault].problems.last().copied() else {
-            return;
-        };
         let places = places.into_iter().flatten();
-        self.problems[problem as usize].others.extend(places);
+        self.latest_problem(fault).others.extend(places);
     }
 
     /// The same with all places where a node was written.
@@ -244,26 +283,10 @@ impl Session<'_> {
                 return Some(first);
             }
         }
-        let mut problems = self[first].problems.clone();
-        let more = &self[second].problems;
-        if more.len() <= FEW_PROBLEMS {
-            for problem in more {
-                if !problems.contains(problem) {
-                    problems.push(*problem);
-                }
-            }
-        } else {
-            let known: FxHashSet<u32> = problems.iter().copied().collect();
-            problems.extend(
-                more.iter()
-                    .copied()
-                    .filter(|problem| !known.contains(problem)),
-            );
-        }
         let (x, y) = (&self[first], &self[second]);
         let fault = Fault {
             code: x.code,
-            problems,
+            problems: Problems::Both(first, second),
             node: None,
             child: false,
             recursive: false,
@@ -313,8 +336,7 @@ impl Session<'_> {
             others.extend(self.closing_positions(c.close.id));
         }
         others.dedup();
-        let problem = self[fault].problems[0] as usize;
-        self.problems[problem].others.extend(others);
+        self.latest_problem(fault).others.extend(others);
         self[arc].base = Base::Value(Value::Fault(fault));
         self[arc].status = crate::session::Status::Final;
         if let Some(work) = self[arc].work {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use pequod_cue_num::Decimal;
 use pequod_cue_syntax::Pos;
-use pequod_diag::{Path, Step};
+use pequod_diag::{Path, Place, Step};
 use smallvec::SmallVec;
 
 use crate::kind::{Kind, Label, LabelKind, Presence};
@@ -472,6 +472,12 @@ impl Session<'_> {
             .conjuncts
             .iter()
             .find_map(|c| self.elem_pos(c.elem))
+    }
+
+    /// A position for people.
+    pub(crate) fn place(&self, pos: Pos) -> Option<Place> {
+        let source = self.program.files.get(pos.file.0 as usize)?;
+        Some(source.place(pos.offset))
     }
 
     /// Where the values were written that a node is made of.

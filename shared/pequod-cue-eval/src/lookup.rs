@@ -204,8 +204,7 @@ impl Session<'_> {
         node: NodeId,
     ) {
         let fault = self.new_fault(code, template, args, pos, Some(node));
-        let problem = self[fault].problems[0] as usize;
-        self.problems[problem].node = self.node;
+        self.latest_problem(fault).node = self.node;
         self.add_err(fault);
     }
 

@@ -187,8 +187,7 @@ impl Session<'_> {
                         self.pos,
                         self.node,
                     );
-                    let problem = self[fault].problems[0] as usize;
-                    self.problems[problem].cause = Some(cause);
+                    self.latest_problem(fault).cause = Some(cause);
                     fault
                 }))
             }

@@ -217,11 +217,9 @@ impl Session<'_> {
             rest = after;
         }
         out.push_str(rest);
-        if let Some(cause) = problem.cause
-            && let Some(inner) = self[cause].problems.first()
-        {
+        if let Some(cause) = problem.cause {
             out.push_str(": ");
-            let inner = &self.problems[*inner as usize];
+            let inner = self.first_problem(cause);
             out.push_str(&self.sentence_counting(inner, counts));
         }
         out

@@ -159,24 +159,13 @@ impl Builder<'_> {
                     };
                 }
                 if !incomplete || n.conjuncts.is_empty() {
-                    let sentence = data
-                        .problems
-                        .first()
-                        .map(|problem| {
-                            let problem = &self.session.problems[*problem as usize];
-                            let path = problem
-                                .node
-                                .map(|node| self.session.path(node))
-                                .unwrap_or_default();
-                            let sentence = self.session.sentence(problem);
-                            if path.is_empty() {
-                                sentence
-                            } else {
-                                format!("{path}: {sentence}")
-                            }
-                        })
-                        .unwrap_or_default();
-                    return Doc::Bottom(sentence);
+                    let problem = self.session.first_problem(fault);
+                    let path = problem.node.map(|node| self.session.path(node));
+                    let sentence = self.session.sentence(problem);
+                    return Doc::Bottom(match path {
+                        Some(path) if !path.is_empty() => format!("{path}: {sentence}"),
+                        _ => sentence,
+                    });
                 }
                 self.as_written(node)
             }

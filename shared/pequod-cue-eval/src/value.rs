@@ -215,13 +215,22 @@ pub enum FaultCode {
     Cycle,
 }
 
+/// What went wrong. Errors that meet are named, not copied: a struct meets those of all its fields one by one.
+#[derive(Debug, Clone, Copy)]
+pub enum Problems {
+    /// One thing.
+    One(u32),
+    /// What one error is about, then what another is about.
+    Both(FaultId, FaultId),
+}
+
 /// An error value.
 #[derive(Debug, Clone)]
 pub struct Fault {
     /// Its class.
     pub code: FaultCode,
-    /// What went wrong; more than one thing when errors met.
-    pub problems: SmallVec<[u32; 1]>,
+    /// What went wrong; see `Session::problems_of`.
+    pub problems: Problems,
     /// The node it arose for.
     pub node: Option<NodeId>,
     /// It is only there because of errors below.

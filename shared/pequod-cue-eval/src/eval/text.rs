@@ -32,8 +32,7 @@ impl Session<'_> {
         if let Some(fault) = self.errs.take() {
             let code = self[fault].code;
             let wrapped = self.new_fault(code, "invalid interpolation", [], self.pos, self.node);
-            let problem = self[wrapped].problems[0] as usize;
-            self.problems[problem].cause = Some(fault);
+            self.latest_problem(wrapped).cause = Some(fault);
             return Ok(Some(Value::Fault(wrapped)));
         }
         if bytes {
