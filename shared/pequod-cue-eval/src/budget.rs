@@ -43,11 +43,16 @@ pub enum Poison {
     },
     /// A spent budget, or the caller's stop.
     Limit {
-        /// Which: `steps`, `depth`, `bytes`, `deadline`.
+        /// Which: `steps`, `depth`, `bytes`, `deadline`, `bytes of output`.
         what: &'static str,
         /// Where evaluation was.
         pos: Option<Pos>,
     },
+}
+
+/// How many units of work so many bytes of text are. What is shorter than a name takes none.
+pub(crate) const fn units_of(bytes: usize) -> u64 {
+    (bytes / 64) as u64
 }
 
 /// Work done, as a measure that is equal on every machine.
@@ -62,6 +67,52 @@ pub struct Work {
     /// All steps.
     pub steps: u64,
 }
+
+/// What is left for something that is written. What is shared is written as often as it is met, so that a value of a few
+/// lines may be one of many gigabytes.
+#[derive(Debug)]
+pub struct Room(u64);
+
+impl Room {
+    /// What a value takes besides its text.
+    const OF_A_VALUE: u64 = 64;
+
+    /// As much as values may take.
+    pub const fn new(limits: &Limits) -> Self {
+        Self(limits.bytes)
+    }
+
+    /// Takes room for one more value with so many bytes of text; whether there was any.
+    pub const fn take(&mut self, text: usize) -> bool {
+        self.0 = self
+            .0
+            .saturating_sub(Self::OF_A_VALUE.saturating_add(text as u64));
+        !self.is_spent()
+    }
+
+    /// Whether there was too little.
+    pub const fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// What was written, if there was room for all of it.
+    ///
+    /// # Errors
+    ///
+    /// The spent budget.
+    pub fn of<T>(&self, written: T) -> Result<T, Poison> {
+        if self.is_spent() {
+            return Err(Poison::Limit {
+                what: OUTPUT,
+                pos: None,
+            });
+        }
+        Ok(written)
+    }
+}
+
+/// The budget of what is written.
+pub(crate) const OUTPUT: &str = "bytes of output";
 
 /// Counts.
 pub(crate) struct Meter {
@@ -97,6 +148,11 @@ impl Meter {
     /// Work that was done where it cannot end the evaluation; the next step does.
     pub(crate) const fn note(&mut self, units: u64) {
         self.work.steps = self.work.steps.saturating_add(units);
+    }
+
+    /// The same of text that is copied or hashed: it takes as long as a unit does for some bytes, and memory besides.
+    pub(crate) const fn note_text(&mut self, bytes: usize) {
+        self.note(units_of(bytes));
     }
 
     pub(crate) const fn charge_bytes(&mut self, bytes: usize) {

@@ -6,6 +6,7 @@
 
 use smallvec::SmallVec;
 
+use crate::budget::{OUTPUT, units_of};
 use crate::export::Check;
 use crate::kind::{Kind, Presence};
 use crate::program::ExprId;
@@ -156,8 +157,31 @@ impl Call<'_, '_> {
         self.builtin
     }
 
-    /// Takes a value apart, its default taken; none with an error raised.
-    pub fn view(&mut self, mut value: Value) -> Run<Option<View>> {
+    /// Counts work of the function's own, in units of about 50 ns.
+    ///
+    /// # Errors
+    ///
+    /// The budget is spent.
+    pub fn charge(&mut self, units: u64) -> Run<()> {
+        self.session.charge(units)
+    }
+
+    /// Takes a value apart, its default taken; none with an error raised. What is shared is taken apart as often as it
+    /// is met, and that is counted.
+    pub fn view(&mut self, value: Value) -> Run<Option<View>> {
+        let view = self.view_of(value)?;
+        self.session.charge(match &view {
+            Some(View::Text(text)) => 1 + units_of(text.len()),
+            Some(View::Bytes(bytes)) => 1 + units_of(bytes.len()),
+            Some(View::Int(number) | View::Float(number)) => 1 + number.digits() / 64,
+            Some(View::List { elements, .. }) => 1 + elements.len() as u64,
+            Some(View::Struct { fields, .. }) => 1 + fields.len() as u64,
+            _ => 1,
+        })?;
+        Ok(view)
+    }
+
+    fn view_of(&mut self, mut value: Value) -> Run<Option<View>> {
         if matches!(value, Value::Conjunction(_)) {
             value = Value::Node(self.session.unify_values(value, Value::Top)?);
         }
@@ -495,6 +519,12 @@ impl Call<'_, '_> {
         self.session.regex(sym)
     }
 
+    /// The compiled form of a text that is a regular expression, kept for the next call.
+    pub fn pattern(&mut self, text: &str) -> Run<Option<std::sync::Arc<pequod_cue_regex::Regex>>> {
+        let sym = self.session.intern(text);
+        Ok(self.session.compiled(sym)?.ok())
+    }
+
     /// A value as JSON text, or an error raised.
     pub fn json_of(&mut self, value: Value) -> Run<Option<String>> {
         let node = match value {
@@ -513,7 +543,10 @@ impl Call<'_, '_> {
             self.session.add_err(fault);
             return Ok(None);
         }
-        Ok(Some(self.session.json_text(node, false)))
+        match self.session.json_text(node, false) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => self.session.limit(OUTPUT),
+        }
     }
 
     /// Data as a value.

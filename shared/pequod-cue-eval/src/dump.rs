@@ -236,7 +236,7 @@ fn describe(
             let elements = s.elements(node);
             let complete = |at: &NodeId| evaluation.issues_of_data(*at).is_empty();
             if elements.iter().all(complete) {
-                found.default = Some(evaluation.json_text(node, false));
+                found.default = evaluation.json_text(node, false).ok();
             }
         }
         Some(Value::Node(_)) => {}
@@ -287,7 +287,8 @@ fn is_closed(s: &Session<'_>, node: NodeId) -> bool {
 fn json(evaluation: &Evaluation, node: NodeId) -> Option<String> {
     let complete = evaluation.issues_of_data(node).is_empty();
     let data = complete && !holds_function(evaluation.session(), node);
-    data.then(|| evaluation.json_text(node, false))
+    data.then(|| evaluation.json_text(node, false).ok())
+        .flatten()
 }
 
 /// Whether there is a function among the values below a node that are output: it is concrete, and no data.

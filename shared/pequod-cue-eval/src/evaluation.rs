@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pequod_diag::Place;
 
-use crate::budget::{Limits, Meter, Poison, Work};
+use crate::budget::{Limits, Meter, Poison, Room, Work};
 use crate::export::Check;
 use crate::issues::Issue;
 use crate::kind::{Kind, Label, LabelKind, Presence};
@@ -211,8 +211,17 @@ impl Evaluation {
         self.session.show(Value::Node(node))
     }
 
+    /// The room for what is written of it.
+    pub fn room(&self) -> Room {
+        Room::new(&self.session.meter.limits)
+    }
+
     /// A validated value as JSON.
-    pub fn json_text(&self, node: NodeId, pretty: bool) -> String {
+    ///
+    /// # Errors
+    ///
+    /// It would be larger than values may be.
+    pub fn json_text(&self, node: NodeId, pretty: bool) -> Result<String, Poison> {
         self.session.json_text(node, pretty)
     }
 

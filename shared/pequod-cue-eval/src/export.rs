@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use pequod_cue_num::Decimal;
 use rustc_hash::FxHashSet;
 
+use crate::budget::{Poison, Room};
 use crate::kind::{Kind, Label, LabelKind, Presence};
 use crate::order::Orders;
 use crate::session::{Run, Session, Shape, ShapeSource};
@@ -190,15 +191,16 @@ impl Session<'_> {
         }
     }
 
-    /// A validated node as JSON.
-    pub fn json_text(&self, node: NodeId, pretty: bool) -> String {
+    /// A validated node as JSON, if that is not too large.
+    pub fn json_text(&self, node: NodeId, pretty: bool) -> Result<String, Poison> {
         let mut writer = Writer {
             session: self,
             orders: Orders::default(),
             out: String::new(),
+            room: Room::new(&self.meter.limits),
         };
         writer.value(node, pretty.then_some(0));
-        writer.out
+        writer.room.of(writer.out)
     }
 }
 
@@ -207,11 +209,15 @@ struct Writer<'a> {
     session: &'a Session<'a>,
     orders: Orders,
     out: String,
+    room: Room,
 }
 
 impl Writer<'_> {
     fn value(&mut self, node: NodeId, indent: Option<usize>) {
         let session = self.session;
+        if !self.room.take(indent.unwrap_or(0)) {
+            return;
+        }
         let node = session.with_default(node);
         let value = match session[node].base {
             Base::Struct if session.is_in_order(node) => {
@@ -244,8 +250,12 @@ impl Writer<'_> {
         let out = &mut self.out;
         match value {
             Some(Value::Bool(value)) => out.push_str(if value { "true" } else { "false" }),
-            Some(Value::Str(sym)) => json_string(session.text(sym), out),
-            Some(Value::Bytes(id)) => {
+            Some(Value::Str(sym)) => {
+                if self.room.take(session.text(sym).len()) {
+                    json_string(session.text(sym), out);
+                }
+            }
+            Some(Value::Bytes(id)) if self.room.take(2 * session.bytes[id.at()].len()) => {
                 out.push('"');
                 base64(&session.bytes[id.at()], out);
                 out.push('"');
@@ -269,6 +279,9 @@ impl Writer<'_> {
         let deeper = indent.map(|indent| indent + 4);
         let mut any = false;
         for arc in arcs {
+            if self.room.is_spent() {
+                return;
+            }
             if any {
                 self.out.push(',');
             }

@@ -228,6 +228,7 @@ impl Session<'_> {
     }
 
     pub(crate) fn new_bytes(&mut self, bytes: &[u8]) -> Value {
+        self.meter.note_text(bytes.len());
         self.meter.charge_bytes(bytes.len());
         let id = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.bytes.push(bytes.into());

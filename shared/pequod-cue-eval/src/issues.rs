@@ -24,6 +24,9 @@ pub struct Issue {
     pub below: Vec<Issue>,
 }
 
+/// How many are looked for. What is shared is met at many paths, and so are its errors.
+const MAX_ISSUES: usize = 1 << 17;
+
 /// Each once, in the order in which they were found.
 type Issues = IndexSet<Issue, FxBuildHasher>;
 
@@ -57,6 +60,9 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn collect(&mut self, node: NodeId, in_definition: u32) {
+        if self.found.len() >= MAX_ISSUES {
+            return;
+        }
         let target = self.session.deref(node);
         if target == node {
             self.collect_own(node, target, in_definition);
@@ -158,7 +164,19 @@ impl Session<'static> {
             found: Issues::default(),
         };
         search.collect(node, 0);
-        search.found.into_iter().collect()
+        let mut found: Vec<_> = search.found.into_iter().collect();
+        if found.len() >= MAX_ISSUES {
+            found.push(Issue {
+                code: FaultCode::Incomplete,
+                path: self.path_of(node),
+                sentence: format!(
+                    "more than {MAX_ISSUES} errors; what comes behind was not looked at"
+                ),
+                places: Vec::new(),
+                below: Vec::new(),
+            });
+        }
+        found
     }
 
     /// Where a value that is not decided was written. What came of several has no place of its own.

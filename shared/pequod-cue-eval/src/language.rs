@@ -239,6 +239,7 @@ fn whole(
     ) -> Result<pequod_cue_num::Decimal, pequod_cue_num::NumError>,
 ) -> Run<Option<Value>> {
     let (a, b) = (call.number(0), call.number(1));
+    call.charge(crate::ops::work_of_numbers(&a, &b))?;
     Ok(match op(&a, &b) {
         Ok(result) => Some(call.decimal(result, Kind::INT)),
         Err(error) => call.fail(error.to_string()),

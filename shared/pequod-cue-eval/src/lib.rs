@@ -81,7 +81,7 @@ mod unify;
 mod validator;
 mod value;
 
-pub use budget::{Limits, Poison, Work};
+pub use budget::{Limits, Poison, Room, Work};
 pub use builtin::{Builtin, Call, Choice, Library, Member, Runner, View};
 pub use compile::{Question, REFERENCE, Text, UNSUPPORTED, Unit, compile, compile_units};
 pub use dump::{Asked, DumpError, DumpNode};

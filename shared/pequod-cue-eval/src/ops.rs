@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use pequod_cue_num::Decimal;
-use pequod_cue_regex::Regex;
+use pequod_cue_regex::{ErrorKind, Regex};
 
 use crate::kind::Kind;
 use crate::program::Sym;
@@ -40,6 +40,10 @@ impl Session<'_> {
                 return Ok(Value::Bool(equal == (op == Op::Equal)));
             }
             Op::Less | Op::LessEqual | Op::Greater | Op::GreaterEqual => {
+                if let (Value::Str(a), Value::Str(b)) = (left, right) {
+                    let shorter = self.text(a).len().min(self.text(b).len());
+                    self.meter.note_text(shorter);
+                }
                 if let Some(order) = self.order(left, right) {
                     return Ok(Value::Bool(holds(op, order)));
                 }
@@ -71,6 +75,7 @@ impl Session<'_> {
                     let Some(regex) = self.regex(pattern)? else {
                         return Ok(self.errs.take().map_or(Value::Bool(false), Value::Fault));
                     };
+                    self.charge(regex.work(self.text(text).len(), false))?;
                     let found = regex.is_match(self.text(text));
                     return Ok(Value::Bool(found == (op == Op::Match)));
                 }
@@ -112,6 +117,7 @@ impl Session<'_> {
             } else {
                 lk
             };
+            self.charge(work_of_numbers(&a, &b))?;
             let result = match op {
                 Op::Add => a.add(&b),
                 Op::Subtract => a.subtract(&b),
@@ -262,26 +268,39 @@ impl Session<'_> {
 
     /// A compiled regular expression; none with an error in the context.
     pub(crate) fn regex(&mut self, pattern: Sym) -> Run<Option<Arc<Regex>>> {
-        if let Some(known) = self.regexes.get(&pattern) {
-            let known = known.clone();
-            if known.is_none() {
-                self.add_err_problem("invalid regexp: {}", [Arg::Value(Value::Str(pattern))]);
-            }
-            return Ok(known);
-        }
-        let text = self.text(pattern).clone();
-        match Regex::new(&text) {
-            Ok(regex) => {
-                let regex = Arc::new(regex);
-                self.regexes.insert(pattern, Some(regex.clone()));
-                Ok(Some(regex))
-            }
+        match self.compiled(pattern)? {
+            Ok(regex) => Ok(Some(regex)),
             Err(error) => {
-                self.add_err_problem("invalid regexp: {}", [Arg::Text(error.to_string())]);
-                self.regexes.insert(pattern, None);
+                self.add_err_problem("invalid regexp: {}", [Arg::Text(error)]);
                 Ok(None)
             }
         }
+    }
+
+    /// The same, or what is wrong with it. Each is compiled once.
+    pub(crate) fn compiled(&mut self, pattern: Sym) -> Run<Result<Arc<Regex>, String>> {
+        if let Some(known) = self.regexes.get(&pattern) {
+            return Ok(known.clone());
+        }
+        let text = self.text(pattern).clone();
+        let compiled = match Regex::new(&text) {
+            Ok(regex) => {
+                self.charge(text.len() as u64 + regex.size() as u64 / 16)?;
+                Ok(Arc::new(regex))
+            }
+            Err(error) => {
+                // What is too large is found to be so at the end.
+                let too_large = error.kind() == ErrorKind::TooLarge;
+                self.charge(if too_large {
+                    1 << 20
+                } else {
+                    text.len() as u64
+                })?;
+                Err(error.to_string())
+            }
+        };
+        self.regexes.insert(pattern, compiled.clone());
+        Ok(compiled)
     }
 
     // Bounds.
@@ -465,6 +484,17 @@ impl Session<'_> {
         self.restore(saved);
         result
     }
+}
+
+/// What an operation on numbers of many digits, or far apart, takes in units; nothing for all others.
+pub(crate) fn work_of_numbers(a: &Decimal, b: &Decimal) -> u64 {
+    let apart = u64::from(a.exponent().abs_diff(b.exponent()));
+    let digits = a.digits() + b.digits();
+    let long = digits.saturating_add(apart);
+    if long < 256 {
+        return 0;
+    }
+    long / 4 + a.digits().saturating_mul(b.digits()) / 65_536
 }
 
 const fn category(op: Op) -> i8 {

@@ -265,7 +265,7 @@ pub struct Origin {
 }
 
 /// Which of the things that come after evaluation expects what.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PostCheck {
     /// Where the expression looks.
     pub env: EnvId,
@@ -505,7 +505,7 @@ pub struct Session<'s> {
     pub(crate) closings: Vec<(u32, Option<Pos>)>,
     /// Lets, by environment and arc; and whether it was made a second time.
     pub(crate) let_cache: FxHashMap<(EnvId, NodeId), (NodeId, bool)>,
-    pub(crate) regexes: FxHashMap<Sym, Option<Arc<pequod_cue_regex::Regex>>>,
+    pub(crate) regexes: FxHashMap<Sym, Result<Arc<pequod_cue_regex::Regex>, String>>,
     /// The packages that were asked for.
     pub(crate) packages: FxHashMap<u32, NodeId>,
     /// The members of builtin packages that are used, each in a struct of its own; evaluated.
@@ -834,6 +834,7 @@ impl<'s> Session<'s> {
     }
 
     pub(crate) fn intern(&mut self, text: &str) -> Sym {
+        self.meter.note_text(text.len());
         if let Some(sym) = self.program.names.find(text) {
             return sym;
         }

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use pequod_cue_syntax::{is_identifier, literal};
 
+use crate::budget::{Poison, Room};
 use crate::evaluation::Evaluation;
 use crate::kind::{Kind, Label, LabelKind, Presence};
 use crate::program::{Decl, ExprId};
@@ -86,13 +87,20 @@ struct Comment {
 
 impl Evaluation {
     /// A value as CUE. At the top the braces of a struct are left out.
-    pub fn cue_text(&self, node: NodeId, shown: Shown) -> String {
+    ///
+    /// # Errors
+    ///
+    /// It would be larger than values may be.
+    pub fn cue_text(&self, node: NodeId, shown: Shown) -> Result<String, Poison> {
+        let session = self.session();
         let mut builder = Builder {
-            session: self.session(),
+            session,
             shown,
             stack: Vec::new(),
+            room: Room::new(&session.meter.limits),
         };
         let doc = builder.node(node);
+        let doc = builder.room.of(doc)?;
         let mut text = String::new();
         let layout = Layout { shown };
         match doc {
@@ -105,7 +113,7 @@ impl Evaluation {
                 text.push('\n');
             }
         }
-        text
+        Ok(text)
     }
 }
 
@@ -113,6 +121,7 @@ struct Builder<'a> {
     session: &'a Session<'static>,
     shown: Shown,
     stack: Vec<NodeId>,
+    room: Room,
 }
 
 impl Builder<'_> {
@@ -121,7 +130,7 @@ impl Builder<'_> {
         if !self.shown.keep_defaults {
             target = self.session.with_default(target);
         }
-        if self.stack.contains(&target) {
+        if self.stack.contains(&target) || !self.room.take(self.stack.len()) {
             return Doc::Text("_".to_owned());
         }
         self.stack.push(target);
@@ -336,6 +345,9 @@ impl Builder<'_> {
             return Doc::Text(text);
         }
         match value {
+            Value::Str(sym) if !self.room.take(self.session.text(sym).len()) => {
+                Doc::Text(String::new())
+            }
             Value::Str(sym) => Doc::Text(quoted(self.session.text(sym), self.stack.len())),
             Value::Bytes(id) => {
                 let bytes = &self.session.bytes[id.at()];

@@ -48,6 +48,9 @@ use regex_automata::meta;
 /// The most memory that a compiled program may take, in bytes.
 const PROGRAM_SIZE_LIMIT: usize = 16 << 20;
 
+/// From what size on a program is taken to be searched state by state, in bytes.
+const LARGE_PROGRAM: u64 = 32 << 10;
+
 /// After how many bytes of text the automaton is built. A text counts for some bytes by itself, as a search does.
 const MUCH_TEXT: usize = 4096;
 const A_SEARCH: usize = 16;
@@ -120,6 +123,30 @@ impl Regex {
     /// The text it was compiled from.
     pub fn as_str(&self) -> &str {
         &self.source
+    }
+
+    /// How much memory its program takes, in bytes: what compiling it cost.
+    pub fn size(&self) -> usize {
+        self.engine.memory_usage()
+    }
+
+    /// What a search in so many bytes may take, in units of about 50 ns. A program of many states can be about as many of
+    /// them at every byte, and then remembers the groups of each; a small one is nearly always an automaton after some text.
+    pub fn work(&self, bytes: usize, groups: bool) -> u64 {
+        let (bytes, size) = (bytes as u64, self.size() as u64);
+        let search = if size < LARGE_PROGRAM {
+            (bytes / 64).saturating_mul(1 + size / 8192)
+        } else {
+            bytes.saturating_mul(size / 1024)
+        };
+        let groups = if groups { self.names.len() as u64 } else { 0 };
+        search.saturating_mul(1 + groups / 4)
+    }
+
+    /// The same of all matches. To look for the end of each may lead to the end of the text.
+    pub fn work_of_all(&self, bytes: usize, groups: bool) -> u64 {
+        let again = (bytes as u64).saturating_mul(bytes as u64) / 1024;
+        self.work(bytes, groups).saturating_add(again)
     }
 
     /// Whether it matches anywhere in a text.

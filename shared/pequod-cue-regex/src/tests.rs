@@ -119,3 +119,16 @@ proptest! {
         prop_assert_eq!(regex.find(&text), Some(0..text.len()));
     }
 }
+
+#[test]
+fn the_work_of_a_search_is_by_text_program_and_groups() {
+    let small = Regex::new("^[a-z]+$").unwrap();
+    assert_eq!(small.work(63, false), 0, "names are searched for nothing");
+    assert_eq!(small.work(640, false), 10);
+    // Some thousand states, each of which may be alive at every byte.
+    let large = Regex::new("(a|b)*a(a|b){900}").unwrap();
+    assert!(large.work(640, false) > 1000 * small.work(640, false));
+    let groups = Regex::new(&"(a)?".repeat(100)).unwrap();
+    assert!(groups.work(640, true) > 20 * groups.work(640, false));
+    assert!(small.work_of_all(1 << 20, false) > 1 << 30);
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use num_bigint::BigInt;
 use pequod_cue_num::Decimal;
+use pequod_cue_regex::Regex;
 
 /// How many zeros a calculated int is written with at most.
 const MAX_ZEROS: i32 = 10_000;
@@ -31,6 +32,8 @@ pub enum Datum {
     Opaque(u64),
     /// What `struct` and `list` functions ask about; only as an argument.
     Shape(Shape),
+    /// A regular expression; only as an argument.
+    Pattern(Regex),
 }
 
 /// How large a struct or list is, and whether it may grow.
@@ -103,7 +106,7 @@ impl Datum {
             Self::Bytes(_) => "bytes",
             Self::List(_) => "list",
             Self::Struct(_) => "struct",
-            Self::Opaque(_) | Self::Shape(_) => "_",
+            Self::Opaque(_) | Self::Shape(_) | Self::Pattern(_) => "_",
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use num_bigint::{BigInt, Sign};
 use num_traits::ToPrimitive;
 use pequod_cue_num::Decimal;
+use pequod_cue_regex::Regex;
 
 use crate::datum::{Datum, Shape};
 
@@ -48,6 +49,8 @@ pub enum Param {
     Bool,
     /// A string.
     String,
+    /// A string that is a regular expression; given compiled, or as it is if it is none.
+    Pattern,
     /// Bytes or a string; given as either.
     Bytes,
     /// Any concrete value, complete to its leaves.
@@ -156,6 +159,17 @@ impl Fault {
     }
 }
 
+/// The largest text or list that a function makes of less, in bytes or elements.
+pub(crate) const MAX_RESULT: usize = 16 << 20;
+
+/// That a result of this size may be made; asked before it is.
+pub(crate) fn room_for(size: usize) -> Result<()> {
+    if size > MAX_RESULT {
+        return Err(Fault::limit("the result is too large"));
+    }
+    Ok(())
+}
+
 /// Arguments that fit the parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Args<'a>(pub &'a [Datum]);
@@ -185,6 +199,14 @@ impl<'a> Args<'a> {
             Datum::String(text) => Ok(text),
             _ => Err(self.wrong(index, "string")),
         }
+    }
+
+    /// A regular expression.
+    pub fn pattern(&self, index: usize) -> Result<Regex> {
+        if let Datum::Pattern(regex) = self.at(index)? {
+            return Ok(regex.clone());
+        }
+        Regex::new(self.text(index)?).map_err(|error| Fault::error(error.to_string()))
     }
 
     /// Text as bytes, or bytes.

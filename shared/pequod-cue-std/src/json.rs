@@ -10,7 +10,7 @@ use pequod_cue_syntax::ast::{Decl, Element, Expr, LabelKind, NumberKind, UnaryOp
 use pequod_cue_syntax::{FileId, parse_expr};
 
 use crate::datum::Datum;
-use crate::function::{Fault, Function, Result, functions};
+use crate::function::{Fault, Function, Result, functions, room_for};
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
     "Valid" (Bytes) -> "bool" = |a| Ok(Datum::Bool(is_valid(a.bytes(0)?)));
@@ -110,7 +110,7 @@ fn write(text: &mut String, datum: &Datum) -> Result<()> {
             }
             text.push('}');
         }
-        Datum::Opaque(_) | Datum::Shape(_) => {
+        Datum::Opaque(_) | Datum::Shape(_) | Datum::Pattern(_) => {
             return Err(Fault::error("cannot convert incomplete value to JSON"));
         }
     }
@@ -204,10 +204,15 @@ fn respace(text: &[u8], lines: Option<(&Arc<str>, &Arc<str>)>) -> Result<String>
     let mut opened = false;
     let newline = |out: &mut String, depth: usize| {
         if let Some((prefix, indent)) = lines {
+            let more = prefix
+                .len()
+                .saturating_add(indent.len().saturating_mul(depth));
+            room_for(out.len().saturating_add(more))?;
             out.push('\n');
             out.push_str(prefix);
             out.push_str(&indent.repeat(depth));
         }
+        Ok(())
     };
     while let Some(c) = chars.next() {
         if c.is_ascii_whitespace() {
@@ -215,9 +220,9 @@ fn respace(text: &[u8], lines: Option<(&Arc<str>, &Arc<str>)>) -> Result<String>
         }
         let closes = matches!(c, '}' | ']');
         if std::mem::take(&mut opened) && !closes {
-            newline(&mut out, depth);
+            newline(&mut out, depth)?;
         } else if closes && !out.ends_with(['{', '[']) {
-            newline(&mut out, depth.saturating_sub(1));
+            newline(&mut out, depth.saturating_sub(1))?;
         }
         out.push(c);
         match c {
@@ -237,7 +242,7 @@ fn respace(text: &[u8], lines: Option<(&Arc<str>, &Arc<str>)>) -> Result<String>
                 opened = true;
             }
             '}' | ']' => depth = depth.saturating_sub(1),
-            ',' => newline(&mut out, depth),
+            ',' => newline(&mut out, depth)?,
             ':' if lines.is_some() => out.push(' '),
             _ => {}
         }

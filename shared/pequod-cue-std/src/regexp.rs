@@ -6,57 +6,51 @@ use std::sync::Arc;
 use pequod_cue_regex::{Groups, Regex, quote_meta};
 
 use crate::datum::Datum;
-use crate::function::{Fault, Function, Result, functions};
+use crate::function::{Fault, Function, Result, functions, room_for};
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
-    "Find" (String, String) -> "string" = |a| {
-        let (regex, text) = (compile(a.text(0)?)?, a.text(1)?);
+    "Find" (Pattern, String) -> "string" = |a| {
+        let (regex, text) = (a.pattern(0)?, a.text(1)?);
         let found = regex.find(text).ok_or_else(no_match)?;
         Ok(Datum::text(&text[found]))
     };
-    "FindAll" (String, String, Int) -> "list" = |a| {
-        let (regex, text) = (compile(a.text(0)?)?, a.text(1)?);
+    "FindAll" (Pattern, String, Int) -> "list" = |a| {
+        let (regex, text) = (a.pattern(0)?, a.text(1)?);
         let found: Vec<_> = regex.find_all(text).take(limit(a.int(2)?)).collect();
         some(&found)?;
         Ok(Datum::texts(found.into_iter().map(|range| &text[range])))
     };
-    "FindSubmatch" (String, String) -> "list" = |a| {
-        let (regex, text) = (compile(a.text(0)?)?, a.text(1)?);
+    "FindSubmatch" (Pattern, String) -> "list" = |a| {
+        let (regex, text) = (a.pattern(0)?, a.text(1)?);
         Ok(groups(text, &regex.captures(text).ok_or_else(no_match)?))
     };
-    "FindAllSubmatch" (String, String, Int) -> "rows" = |a| {
-        let (regex, text) = (compile(a.text(0)?)?, a.text(1)?);
-        let found: Vec<_> = regex.captures_all(text).take(limit(a.int(2)?)).collect();
-        some(&found)?;
+    "FindAllSubmatch" (Pattern, String, Int) -> "rows" = |a| {
+        let (regex, text) = (a.pattern(0)?, a.text(1)?);
+        let found = captures(&regex, text, a.int(2)?)?;
         Ok(Datum::List(found.iter().map(|found| groups(text, found)).collect()))
     };
-    "FindNamedSubmatch" (String, String) -> "struct" = |a| {
-        let (regex, text) = (compile(a.text(0)?)?, a.text(1)?);
+    "FindNamedSubmatch" (Pattern, String) -> "struct" = |a| {
+        let (regex, text) = (a.pattern(0)?, a.text(1)?);
         let found = regex.captures(text).ok_or_else(no_match)?;
         Ok(named(&regex, text, &found))
     };
-    "FindAllNamedSubmatch" (String, String, Int) -> "list" = |a| {
-        let (regex, text) = (compile(a.text(0)?)?, a.text(1)?);
-        let found: Vec<_> = regex.captures_all(text).take(limit(a.int(2)?)).collect();
-        some(&found)?;
+    "FindAllNamedSubmatch" (Pattern, String, Int) -> "list" = |a| {
+        let (regex, text) = (a.pattern(0)?, a.text(1)?);
+        let found = captures(&regex, text, a.int(2)?)?;
         Ok(Datum::List(found.iter().map(|found| named(&regex, text, found)).collect()))
     };
-    "ReplaceAll" (String, String, String) -> "string" = |a| {
-        let (regex, text, template) = (compile(a.text(0)?)?, a.text(1)?, a.text(2)?);
-        Ok(replace(&regex, text, |found, out| expand(&regex, template, text, found, out)))
+    "ReplaceAll" (Pattern, String, String) -> "string" = |a| {
+        let (regex, text, template) = (a.pattern(0)?, a.text(1)?, a.text(2)?);
+        replace(&regex, text, |found, out| expand(&regex, template, text, found, out))
     };
-    "ReplaceAllLiteral" (String, String, String) -> "string" = |a| {
-        let (regex, text, literal) = (compile(a.text(0)?)?, a.text(1)?, a.text(2)?);
-        Ok(replace(&regex, text, |_, out| out.push_str(literal)))
+    "ReplaceAllLiteral" (Pattern, String, String) -> "string" = |a| {
+        let (regex, text, literal) = (a.pattern(0)?, a.text(1)?, a.text(2)?);
+        replace(&regex, text, |_, out| append(out, literal))
     };
-    "Valid" (String) -> "bool" = |a| compile(a.text(0)?).map(|_| Datum::Bool(true));
-    "Match" (String, String) -> "bool" = |a| Ok(Datum::Bool(compile(a.text(0)?)?.is_match(a.text(1)?)));
+    "Valid" (Pattern) -> "bool" = |a| a.pattern(0).map(|_| Datum::Bool(true));
+    "Match" (Pattern, String) -> "bool" = |a| Ok(Datum::Bool(a.pattern(0)?.is_match(a.text(1)?)));
     "QuoteMeta" (String) -> "string" = |a| Ok(Datum::text(quote_meta(a.text(0)?)));
 ];
-
-fn compile(pattern: &str) -> Result<Regex> {
-    Regex::new(pattern).map_err(|error| Fault::error(error.to_string()))
-}
 
 fn no_match() -> Fault {
     Fault::error("no match")
@@ -72,6 +66,25 @@ fn some<T>(found: &[T]) -> Result<()> {
 
 fn limit(count: i64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// The groups of so many matches; none is an error.
+fn captures(regex: &Regex, text: &str, count: i64) -> Result<Vec<Groups>> {
+    let mut found: Vec<Groups> = Vec::new();
+    let mut size = 0;
+    for groups in regex.captures_all(text).take(limit(count)) {
+        size += groups.len() * size_of::<Option<Range<usize>>>();
+        room_for(size)?;
+        found.push(groups);
+    }
+    some(&found)?;
+    Ok(found)
+}
+
+fn append(out: &mut String, text: &str) -> Result<()> {
+    room_for(out.len().saturating_add(text.len()))?;
+    out.push_str(text);
+    Ok(())
 }
 
 fn group<'t>(text: &'t str, range: Option<&Range<usize>>) -> &'t str {
@@ -94,7 +107,11 @@ fn named(regex: &Regex, text: &str, found: &Groups) -> Datum {
     Datum::Struct(fields)
 }
 
-fn replace(regex: &Regex, text: &str, mut with: impl FnMut(&Groups, &mut String)) -> Datum {
+fn replace(
+    regex: &Regex,
+    text: &str,
+    mut with: impl FnMut(&Groups, &mut String) -> Result<()>,
+) -> Result {
     let mut out = String::with_capacity(text.len());
     let mut end = 0;
     for found in regex.captures_all(text) {
@@ -102,19 +119,25 @@ fn replace(regex: &Regex, text: &str, mut with: impl FnMut(&Groups, &mut String)
             continue;
         };
         out.push_str(&text[end..whole.start]);
-        with(&found, &mut out);
+        with(&found, &mut out)?;
         end = whole.end;
     }
     out.push_str(&text[end..]);
-    Datum::text(out)
+    Ok(Datum::text(out))
 }
 
 /// Writes a template: `$1`, `${1}`, `$name`, `${name}`, `$$`. A name goes as far as letters, digits
 /// and underscores do; what names no group is empty.
-fn expand(regex: &Regex, template: &str, text: &str, found: &Groups, out: &mut String) {
+fn expand(
+    regex: &Regex,
+    template: &str,
+    text: &str,
+    found: &Groups,
+    out: &mut String,
+) -> Result<()> {
     let mut rest = template;
     while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
+        append(out, &rest[..at])?;
         let after = &rest[at + 1..];
         if let Some(after) = after.strip_prefix('$') {
             out.push('$');
@@ -148,8 +171,8 @@ fn expand(regex: &Regex, template: &str, text: &str, found: &Groups, out: &mut S
         let range = number
             .and_then(|number| found.get(number))
             .and_then(Option::as_ref);
-        out.push_str(group(text, range));
+        append(out, group(text, range))?;
         rest = tail;
     }
-    out.push_str(rest);
+    append(out, rest)
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::datum::Datum;
-use crate::function::{Args, Fault, Function, Result, functions};
+use crate::function::{Args, Fault, Function, Result, functions, room_for};
 
 /// How often something may be repeated.
 pub(crate) const MAX_REPEAT: i64 = 1_000_000;
@@ -63,7 +63,9 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
     "Fields" (String) -> "list" = |a| Ok(Datum::texts(a.text(0)?.split(is_space).filter(|part| !part.is_empty())));
     "Join" (Strings, String) -> "string" = |a| {
         let texts: Vec<&str> = a.texts(0)?.into_iter().map(|text| &**text).collect();
-        Ok(Datum::text(texts.join(a.text(1)?)))
+        let separator = a.text(1)?;
+        room_for(separator.len().saturating_mul(texts.len()))?;
+        Ok(Datum::text(texts.join(separator)))
     };
     "HasPrefix" (String, String) -> "bool" = |a| Ok(Datum::Bool(a.text(0)?.starts_with(&**a.text(1)?)));
     "HasSuffix" (String, String) -> "bool" = |a| Ok(Datum::Bool(a.text(0)?.ends_with(&**a.text(1)?)));
@@ -83,11 +85,12 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
     };
     "Replace" (String, String, String, Int) -> "string" = |a| {
         let (text, old, new) = (a.text(0)?, a.text(1)?, a.text(2)?);
-        let replaced = match usize::try_from(a.int(3)?) {
-            Ok(count) => text.replacen(&**old, new, count),
-            Err(_) => text.replace(&**old, new),
-        };
-        Ok(Datum::text(replaced))
+        let count = usize::try_from(a.int(3)?).unwrap_or(usize::MAX);
+        if new.len() > old.len() {
+            let found = text.matches(&**old).take(count).count();
+            room_for(text.len().saturating_add(found.saturating_mul(new.len())))?;
+        }
+        Ok(Datum::text(text.replacen(&**old, new, count)))
     };
     "Index" (String, String) -> "int" = |a| Ok(index(a.text(0)?.find(&**a.text(1)?)));
 ];
@@ -109,9 +112,6 @@ fn range(args: &Args<'_>, length: usize) -> Result<std::ops::Range<usize>> {
     }
 }
 
-/// The largest text or list that repetition makes, in bytes or elements.
-const MAX_REPEATED: usize = 16 << 20;
-
 /// A count of repetitions of something of this length.
 pub(crate) fn repeats(count: i64, length: usize) -> Result<usize> {
     if count > MAX_REPEAT {
@@ -120,9 +120,7 @@ pub(crate) fn repeats(count: i64, length: usize) -> Result<usize> {
         )));
     }
     let count = usize::try_from(count).map_err(|_| Fault::error("negative count"))?;
-    if count.saturating_mul(length) > MAX_REPEATED {
-        return Err(Fault::limit("the result of Repeat is too large"));
-    }
+    room_for(count.saturating_mul(length))?;
     Ok(count)
 }
 

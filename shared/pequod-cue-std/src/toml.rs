@@ -157,7 +157,7 @@ fn write_value(out: &mut String, datum: &Datum) -> Result<()> {
             }
             out.push('}');
         }
-        Datum::Opaque(_) | Datum::Shape(_) => {
+        Datum::Opaque(_) | Datum::Shape(_) | Datum::Pattern(_) => {
             return Err(Fault::error("incomplete value cannot be converted to TOML"));
         }
     }

@@ -6,11 +6,15 @@ use pequod_cue_syntax::literal::Number;
 use pequod_cue_yaml::{Key, Node, Value, emit, emit_stream, load};
 
 use crate::datum::Datum;
-use crate::function::{Fault, Function, Result, functions};
+use crate::function::{Args, Fault, Function, Result, functions, room_for};
 
 pub(crate) const FUNCTIONS: &[Function] = functions![
-    "Marshal" (Whole) -> "string" = |a| Ok(Datum::text(emit(&value(a.datum(0)?)?)));
+    "Marshal" (Whole) -> "string" = |a| {
+        room_for_lines(a)?;
+        Ok(Datum::text(emit(&value(a.datum(0)?)?)))
+    };
     "MarshalStream" (WholeStream) -> "string" = |a| {
+        room_for_lines(a)?;
         let values: Vec<Value> = a.list(0)?.iter().map(value).collect::<Result<_>>()?;
         Ok(Datum::text(emit_stream(&values)))
     };
@@ -27,6 +31,23 @@ pub(crate) const FUNCTIONS: &[Function] = functions![
     };
     "UnmarshalStream" (Bytes) -> "_" = |a| Ok(Datum::List(stream(a.bytes(0)?)?));
 ];
+
+/// What is written is about as large as what is given, but for the white space before each line.
+fn room_for_lines(args: &Args<'_>) -> Result<()> {
+    fn indentation(datum: &Datum, depth: usize) -> usize {
+        match datum {
+            Datum::String(text) => depth.saturating_mul(2 + 2 * text.matches('\n').count()),
+            Datum::List(list) => list.iter().fold(0, |sum, element| {
+                sum.saturating_add(indentation(element, depth + 1))
+            }),
+            Datum::Struct(fields) => fields.iter().fold(0, |sum, (_, field)| {
+                sum.saturating_add(indentation(field, depth + 1))
+            }),
+            _ => 2 * depth,
+        }
+    }
+    room_for(indentation(args.datum(0)?, 0))
+}
 
 /// The documents as data; a text without any is one that says nothing.
 pub(crate) fn stream(text: &[u8]) -> Result<Vec<Datum>> {
@@ -59,7 +80,7 @@ fn value(datum: &Datum) -> Result<Value> {
                 .map(|(name, field)| Ok((Key::from(&**name), value(field)?.into())));
             Value::Mapping(entries.collect::<Result<_>>()?)
         }
-        Datum::Opaque(_) | Datum::Shape(_) => {
+        Datum::Opaque(_) | Datum::Shape(_) | Datum::Pattern(_) => {
             return Err(Fault::error("incomplete value cannot be converted to YAML"));
         }
     })

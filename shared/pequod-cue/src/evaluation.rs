@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pequod_cue_eval as eval;
-use pequod_cue_eval::{FaultCode, Issue, Kind, NodeId, Poison, Question, Shown, Text, Unit};
+use pequod_cue_eval::{FaultCode, Issue, Kind, NodeId, Poison, Question, Room, Shown, Text, Unit};
 use pequod_cue_syntax::Source;
 use pequod_diag::{Diagnostic, Diagnostics, Place};
 use serde_json::Value as Json;
@@ -398,25 +398,35 @@ impl<'a> Value<'a> {
     /// As YAML text in output order; fails where [`Value::validate`] does.
     pub fn to_yaml_text(&self) -> Result<String, Diagnostics> {
         self.validate(true)?;
-        Ok(pequod_cue_yaml::emit(&self.yaml()))
+        let mut room = self.inner().room();
+        let value = self.yaml(&mut room, 0);
+        let value = room.of(value).map_err(|poison| poisoned(&poison, None))?;
+        Ok(pequod_cue_yaml::emit(&value))
     }
 
-    fn yaml(&self) -> pequod_cue_yaml::Value {
+    fn yaml(&self, room: &mut Room, depth: usize) -> pequod_cue_yaml::Value {
         use pequod_cue_yaml::{Key, Value as Yaml};
+        let text = self.as_str().unwrap_or_default();
+        let lines = 1 + text.matches('\n').count();
+        if !room.take(text.len().saturating_add(2 * depth * lines)) {
+            return Yaml::Null;
+        }
+        let scalar = || self.inner().json_text(self.node, false).unwrap_or_default();
         match self.kind() {
-            ValueKind::Bool => Yaml::Bool(self.inner().json_text(self.node, false) == "true"),
-            ValueKind::Int | ValueKind::Float => {
-                Yaml::Number(self.inner().json_text(self.node, false))
-            }
-            ValueKind::String => Yaml::String(self.as_str().unwrap_or_default().to_owned()),
+            ValueKind::Bool => Yaml::Bool(scalar() == "true"),
+            ValueKind::Int | ValueKind::Float => Yaml::Number(scalar()),
+            ValueKind::String => Yaml::String(text.to_owned()),
             ValueKind::Bytes => Yaml::Bytes(self.as_bytes().unwrap_or_default()),
             ValueKind::List => {
                 let elements = self.elements();
-                Yaml::Sequence(elements.iter().map(|value| value.yaml().into()).collect())
+                let elements = elements.iter();
+                let elements = elements.map(|value| value.yaml(room, depth + 1).into());
+                Yaml::Sequence(elements.collect())
             }
             ValueKind::Struct => {
                 let fields = self.fields().into_iter();
-                let fields = fields.map(|(name, value)| (Key::from(&*name), value.yaml().into()));
+                let fields = fields
+                    .map(|(name, value)| (Key::from(&*name), value.yaml(room, depth + 1).into()));
                 Yaml::Mapping(fields.collect())
             }
             ValueKind::Null | ValueKind::Bottom | ValueKind::Mixed => Yaml::Null,
@@ -426,12 +436,14 @@ impl<'a> Value<'a> {
     /// As JSON text in output order, numbers as written; fails where [`Value::validate`] does.
     pub fn to_json_text(&self, pretty: bool) -> Result<String, Diagnostics> {
         self.validate(true)?;
-        Ok(self.inner().json_text(self.node, pretty))
+        let text = self.inner().json_text(self.node, pretty);
+        text.map_err(|poison| poisoned(&poison, None).into())
     }
 
-    /// As CUE text, errors and unfinished parts included.
-    pub fn to_cue_text(&self, shown: Shown) -> String {
-        self.inner().cue_text(self.node, shown)
+    /// As CUE text, errors and unfinished parts included; fails if that is larger than values may be.
+    pub fn to_cue_text(&self, shown: Shown) -> Result<String, Diagnostics> {
+        let text = self.inner().cue_text(self.node, shown);
+        text.map_err(|poison| poisoned(&poison, None).into())
     }
 
     /// Its name in the evaluation.

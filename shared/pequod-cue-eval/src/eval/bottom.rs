@@ -6,6 +6,9 @@ use crate::sched::{Cond, Mode};
 use crate::session::{CYCLE, PostCheck, Run, Session, Stop};
 use crate::value::{EnvId, FaultCode, Op, Value};
 
+/// So many are looked through for one that is the same.
+const LATEST_CHECKS: usize = 64;
+
 impl Session<'_> {
     /// `x == _|_` and `x != _|_`: whether there is a value, as far as that is settled.
     pub(super) fn compare_with_bottom(&mut self, x: ExprId, op: Op) -> Run<Option<Value>> {
@@ -34,6 +37,7 @@ impl Session<'_> {
         op: Op,
     ) -> Run<Option<Value>> {
         let mut there = op != Op::Equal;
+        self.step()?;
         let value = self.eval(x, Cond::NEED_TASKS, Mode::Finalize)?;
         let content = self.default_of(value).and_then(|v| self.unwrap(v));
         let content = content.map(|value| self.taken(value));
@@ -101,12 +105,23 @@ impl Session<'_> {
     }
 
     pub(super) fn remember_check(&mut self, env: EnvId, expr: ExprId, was_error: bool) {
-        if let Some(work) = self[self.env_node(env)].work {
-            self[work].post_checks.push(PostCheck {
-                env,
-                expr,
-                was_error,
-            });
+        let Some(work) = self[self.env_node(env)].work else {
+            return;
+        };
+        let check = PostCheck {
+            env,
+            expr,
+            was_error,
+        };
+        // Each of `x != _|_ != _|_ != …` looks twice at those before it.
+        let checks = &mut self[work].post_checks;
+        if !checks
+            .iter()
+            .rev()
+            .take(LATEST_CHECKS)
+            .any(|known| *known == check)
+        {
+            checks.push(check);
         }
     }
 }

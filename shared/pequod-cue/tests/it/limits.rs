@@ -118,3 +118,131 @@ fn a_struct_does_not_copy_the_errors_of_its_fields() {
         .unwrap();
     assert_eq!(evaluation.root().issues(true).len(), 100_000);
 }
+
+/// A few lines that are a value of 2 to the 60th values, as far as nobody takes it apart.
+fn doubled(first: &str, each: impl Fn(u32) -> String) -> String {
+    (1..=60).fold(format!("a0: {first}\n"), |text, at| {
+        text + &format!("a{at}: {}\n", each(at - 1))
+    })
+}
+
+#[test]
+fn what_is_shared_is_counted_as_often_as_it_is_taken_apart() {
+    let imports = "import \"list\"\nimport \"encoding/csv\"\nimport \"encoding/json\"\nimport \"encoding/toml\"\nimport \"encoding/yaml\"\n";
+    let lists = doubled("[1, 2]", |of| format!("[a{of}, a{of}]"));
+    let structs = doubled("{x: 1}", |of| format!("{{l: a{of}, r: a{of}}}"));
+    let budget = Budget {
+        steps: 200_000,
+        ..Budget::default()
+    };
+    for (value, call) in [
+        (&lists, "list.FlattenN(a60, -1)"),
+        (&lists, "csv.Encode(a60)"),
+        (&structs, "json.Marshal(a60)"),
+        (&structs, "yaml.Marshal(a60)"),
+        (&structs, "toml.Marshal(a60)"),
+    ] {
+        let package = call.split('.').next().unwrap();
+        let used = imports
+            .lines()
+            .find(|line| line.ends_with(&format!("{package}\"")));
+        let text = format!("{}\n{value}b: {call}\n", used.unwrap());
+        assert!(limit(&text, &budget).contains("steps"), "{call}");
+    }
+}
+
+#[test]
+fn what_is_written_has_a_budget() {
+    let structs = doubled("{x: 1}", |of| format!("{{l: a{of}, r: a{of}}}"));
+    let program = Program::compile(&Package::of("in.cue", &*structs)).unwrap();
+    let budget = Budget {
+        bytes: 1 << 20,
+        ..Budget::default()
+    };
+    let evaluation = program.evaluate(&Inputs::new(), &budget).unwrap();
+    let root = evaluation.root();
+    root.validate(true).unwrap();
+    for written in [
+        root.to_json_text(false).map(drop),
+        root.to_json_text(true).map(drop),
+        root.to_json().map(drop),
+        root.to_yaml_text().map(drop),
+        root.to_cue_text(pequod_cue::Shown::default()).map(drop),
+    ] {
+        let errors = written.unwrap_err();
+        assert_eq!(errors.iter().next().unwrap().code, codes::LIMIT, "{errors}");
+    }
+    let small = evaluation.root().lookup("a3").unwrap();
+    assert_eq!(small.to_json_text(false).unwrap().len(), 8 * 7 + 7 * 11);
+}
+
+#[test]
+fn the_errors_of_what_is_shared_are_listed_so_far() {
+    let structs = doubled("{x: int}", |of| format!("{{l: a{of}, r: a{of}}}"));
+    let program = Program::compile(&Package::of("in.cue", &*structs)).unwrap();
+    let evaluation = program
+        .evaluate(&Inputs::new(), &Budget::default())
+        .unwrap();
+    let issues = evaluation.root().issues(true);
+    assert!(issues.last().unwrap().sentence.starts_with("more than"));
+}
+
+#[test]
+fn results_larger_than_what_they_are_made_of_are_refused() {
+    let texts = "s: \"a\" * 1000000\nt: \"b\" * 1000000\n";
+    for call in [
+        "strings.Replace(s, \"a\", t, -1)",
+        "strings.Replace(s, \"\", t, -1)",
+        "strings.Join(strings.Split(s, \"\"), t)",
+        "regexp.ReplaceAll(\"a\", s, t)",
+        "regexp.ReplaceAllLiteral(\"a\", s, t)",
+        "regexp.ReplaceAll(\"^(a*)$\", s, \"${1}\" * 1000)",
+        "json.Indent(\"[\" + \"1,\" * 1000 + \"1]\", s, t)",
+    ] {
+        let package = match call.split('.').next().unwrap() {
+            "json" => "encoding/json",
+            package => package,
+        };
+        let text = format!("import \"{package}\"\n{texts}b: {call}\n");
+        let errors = run(&text, &Budget::default()).unwrap_err();
+        let code = errors.iter().next().unwrap().code;
+        assert!(
+            code == codes::UNSUPPORTED || code == codes::LIMIT,
+            "{call}: {errors}"
+        );
+    }
+}
+
+#[test]
+fn long_work_of_one_step_is_charged_by_its_size() {
+    let budget = Budget {
+        steps: 2_000_000,
+        ..Budget::default()
+    };
+    let each = |call: &str| {
+        format!(
+            "import \"list\"\nimport \"strings\"\nimport \"regexp\"\nimport \"crypto/sha256\"\n\
+             s: strings.Repeat(\"ab\", 100000)\n_r: regexp.Valid(\"a\")\n_h: sha256.Sum256(\"\")\n\
+             c: [for i in list.Range(0, 10000, 1) {{{call}}}]\n"
+        )
+    };
+    for call in [
+        "strings.Count(s, \"b\")",
+        "sha256.Sum256(s)",
+        "s < s + \"c\"",
+        "\"\\(s)\" != \"\"",
+        "s =~ \"x$\"",
+        "regexp.Find(\"b$\", s)",
+        "\"x\" =~ \"((a{50}){10}b|\\(i)){1,2}\"",
+        "1E90000 + i",
+    ] {
+        limit(&each(call), &budget);
+    }
+    // Groups of many states, remembered at every byte; and all matches of what is looked for to the end each time.
+    for call in [
+        "regexp.FindAllSubmatch(strings.Repeat(\"(a)?\", 500), s, -1)",
+        "regexp.FindAll(\".*[^a-z]|[a-z]\", s, -1)",
+    ] {
+        limit(&each(call), &budget);
+    }
+}

@@ -78,7 +78,10 @@ pub(super) async fn def(folder: &str, args: &DefArgs) -> Result<Exit, Ended> {
         }
         if is_cue && is_definition(&item.name) {
             // Its value stays closed only as a definition.
-            let body = as_written.unwrap_or_else(|| value.to_cue_text(shown));
+            let body = match as_written {
+                Some(body) => body,
+                None => value.to_cue_text(shown).map_err(Problems::from)?,
+            };
             output.text(&closed(&body, args.input.package.as_deref())?);
         } else if let (true, Some(body)) = (is_cue, as_written) {
             let head = args.input.package.as_ref();
@@ -87,7 +90,7 @@ pub(super) async fn def(folder: &str, args: &DefArgs) -> Result<Exit, Ended> {
             let file = parse_file(FileId(0), "def", text).map_err(Problems::from)?;
             output.text(&format_file(&file));
         } else if output.encoding == Encoding::Cue {
-            output.cue(&item.name, value, shown);
+            output.cue(&item.name, value, shown)?;
         } else {
             output.data(value, shown)?;
         }

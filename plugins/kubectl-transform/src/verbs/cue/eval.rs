@@ -66,7 +66,7 @@ pub(super) async fn eval(folder: &str, report: &Report, args: &EvalArgs) -> Resu
                 }
             }
         }
-        output.cue(&item.name, value, shown);
+        output.cue(&item.name, value, shown)?;
     }
     output.finish()?;
     Ok(worst)

@@ -97,8 +97,7 @@ impl Output {
             if !issues.is_empty() {
                 return Err(Problems::of(&issues));
             }
-            self.cue("", value, shown);
-            return Ok(());
+            return self.cue("", value, shown);
         }
         let issues = value.issues(true);
         if !issues.is_empty() {
@@ -142,7 +141,12 @@ impl Output {
     }
 
     /// A value as CUE, whatever is in it.
-    pub(super) fn cue(&mut self, name: &str, value: Value<'_>, shown: Shown) {
+    pub(super) fn cue(
+        &mut self,
+        name: &str,
+        value: Value<'_>,
+        shown: Shown,
+    ) -> Result<(), Problems> {
         let mut text = String::new();
         if self.named && !name.is_empty() {
             // Writing to a String cannot fail.
@@ -150,7 +154,7 @@ impl Output {
         } else if self.count > 0 {
             text.push_str("// ---\n");
         }
-        let body = self.put_under(value.to_cue_text(shown));
+        let body = self.put_under(value.to_cue_text(shown)?);
         if let Some(package) = &self.package {
             let _ = writeln!(text, "package {package}");
             if !body.is_empty() {
@@ -165,6 +169,7 @@ impl Output {
         text.push_str(&body);
         self.bytes.extend_from_slice(text.as_bytes());
         self.count += 1;
+        Ok(())
     }
 
     /// A text under the labels that were asked for.
