@@ -14,9 +14,12 @@ use crate::kind::{Kind, Presence};
 use crate::program::{Decl, Expr, ExprId, StructId};
 use crate::sched::{Cond, Kind as TaskKind};
 use crate::session::{
-    Close, Conjunct, CycleKind, Elem, Env, Opened, Origin, Run, Session, Shape, ShapeSource,
+    Close, Conjunct, CycleKind, Elem, Env, Opened, Origin, Run, Session, Shape, ShapeSource, Work,
 };
 use crate::value::{Arg, Base, DisjunctionId, EnvId, NodeId, Op, Value, WorkId};
+
+/// From how many receivers on they are found by a set.
+const MANY_RECEIVERS: usize = 16;
 
 /// What a conjunct comes down to.
 pub(crate) enum Content {
@@ -455,8 +458,19 @@ impl Session<'_> {
         if final_ || (in_progress && self.meets(source, Cond::ANCESTORS)) {
             return;
         }
-        if !self[source].notify.iter().any(|(n, _)| *n == receiver) {
-            self[source].notify.push((receiver, close));
+        let Work {
+            notify, notified, ..
+        } = &mut self[source];
+        if notify.len() == MANY_RECEIVERS && notified.is_none() {
+            let known = notify.iter().map(|(receiver, _)| *receiver);
+            *notified = Some(Box::new(known.collect()));
+        }
+        let is_new = match notified {
+            Some(known) => known.insert(receiver),
+            None => !notify.iter().any(|(known, _)| *known == receiver),
+        };
+        if is_new {
+            notify.push((receiver, close));
         }
     }
 

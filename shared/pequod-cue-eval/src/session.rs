@@ -428,6 +428,8 @@ pub struct Work {
     pub taken: Few,
     /// Nodes to be told about new conjuncts.
     pub notify: Vec<(NodeId, Close)>,
+    /// The same nodes, once they are too many to be searched one by one.
+    pub notified: Option<Box<FxHashSet<NodeId>>>,
     /// Completion was asked for when the running task ends.
     pub to_complete: bool,
     /// Completion is running.
@@ -928,6 +930,7 @@ impl Work {
             share_counted: false,
             taken: Few::default(),
             notify: Vec::new(),
+            notified: None,
             to_complete: false,
             completing: false,
             requirements: Vec::new(),

@@ -261,6 +261,7 @@ impl Work {
             share_counted,
             taken,
             notify,
+            notified,
             to_complete,
             completing,
             requirements,
@@ -327,6 +328,7 @@ impl Work {
         *share_counted = false;
         *taken = Few::default();
         *notify = Vec::new();
+        *notified = None;
         *to_complete = false;
         *completing = false;
         empty(requirements);
