@@ -2,6 +2,7 @@
 //!
 //! Every value keeps its place in its file. A field whose name is an identifier can be referred to from CUE.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use pequod_cue_syntax::ast::{
@@ -68,7 +69,7 @@ pub fn documents(
                 };
                 Diagnostic::error(codes::DATA, error.message).at(place)
             })?;
-            let yaml = Yaml { source: &source };
+            let yaml = Yaml::new(&source);
             if nodes.is_empty() {
                 vec![null_or_anything(whole)]
             } else {
@@ -233,22 +234,36 @@ pub fn file_of(source: Arc<Source>, value: Expr) -> File {
 
 struct Yaml<'a> {
     source: &'a Source,
+    /// The last place that was looked up, with its offset. Lines may be as long as the file: the next is mostly behind it.
+    last: Cell<(u32, u32, u32)>,
 }
 
-impl Yaml<'_> {
+impl<'a> Yaml<'a> {
+    const fn new(source: &'a Source) -> Self {
+        Self {
+            source,
+            last: Cell::new((0, 0, 0)),
+        }
+    }
     /// The stretch at a line and column, as long as a text is.
     fn span(&self, line: u32, column: u32, length: usize) -> Span {
         let size = u32::try_from(self.source.text().len()).unwrap_or(u32::MAX);
-        let line_start = self.source.line_start(line).unwrap_or(size);
-        let rest = self.source.text().get(line_start as usize..).unwrap_or("");
+        let (known_line, known_column, known) = self.last.get();
+        let (from, begun) = if known_line == line && known_column <= column {
+            (known, known_column)
+        } else {
+            (self.source.line_start(line).unwrap_or(size), 1)
+        };
+        let rest = self.source.text().get(from as usize..).unwrap_or("");
         let before: usize = rest
             .chars()
-            .take(column.saturating_sub(1) as usize)
+            .take(column.saturating_sub(begun) as usize)
             .map(char::len_utf8)
             .sum();
-        let start = line_start
+        let start = from
             .saturating_add(u32::try_from(before).unwrap_or(0))
             .min(size);
+        self.last.set((line, column.max(1), start));
         let end = start
             .saturating_add(u32::try_from(length).unwrap_or(0))
             .min(size);
@@ -318,5 +333,48 @@ fn number(text: &str, span: Span) -> Expr {
             span,
         })),
         None => literal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pequod_cue_syntax::FileId;
+    use pequod_cue_syntax::ast::{Decl, Element, Expr};
+
+    use super::documents;
+    use crate::argument::Encoding;
+
+    /// The offsets of all scalars.
+    fn offsets(expr: &Expr, found: &mut Vec<u32>) {
+        match expr {
+            Expr::Struct(lit) => {
+                for decl in &lit.decls {
+                    if let Decl::Field(field) = decl {
+                        offsets(&field.value, found);
+                    }
+                }
+            }
+            Expr::List(list) => {
+                for element in &list.elements {
+                    if let Element::Expr(expr) = element {
+                        offsets(expr, found);
+                    }
+                }
+            }
+            other => found.push(other.span().start),
+        }
+    }
+
+    #[test]
+    fn yaml_values_keep_their_places_in_lines_of_many() {
+        let text = "a: {é: 1, b: [2, \"é\", 3], c: 4}\nd: [{e: 5}, 6]\nf: 7\n";
+        let (_, values) = documents(FileId(0), "x.yaml", text.as_bytes(), &Encoding::Yaml).unwrap();
+        let mut found = Vec::new();
+        offsets(&values[0], &mut found);
+        let shown: String = found
+            .iter()
+            .map(|at| text[*at as usize..].chars().next().unwrap())
+            .collect();
+        assert_eq!(shown, "12\"34567");
     }
 }
