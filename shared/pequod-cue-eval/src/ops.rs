@@ -285,6 +285,7 @@ impl Session<'_> {
         let text = self.text(pattern).clone();
         let compiled = match Regex::new(&text) {
             Ok(regex) => {
+                self.meter.charge_bytes(regex.size());
                 self.charge(text.len() as u64 + regex.size() as u64 / 16)?;
                 Ok(Arc::new(regex))
             }

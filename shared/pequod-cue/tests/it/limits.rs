@@ -246,3 +246,13 @@ fn long_work_of_one_step_is_charged_by_its_size() {
         limit(&each(call), &budget);
     }
 }
+
+#[test]
+fn regular_expressions_take_memory_as_long_as_they_are_kept() {
+    let text = "import \"list\"\na: [for i in list.Range(0, 1000, 1) {\"x\" =~ \"b{500}\\(i)\"}]";
+    let budget = Budget {
+        bytes: 8 << 20,
+        ..Budget::default()
+    };
+    assert!(limit(text, &budget).contains("bytes"));
+}
