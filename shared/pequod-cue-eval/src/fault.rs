@@ -36,7 +36,14 @@ impl Session<'_> {
         pos: Option<Pos>,
         node: Option<NodeId>,
     ) -> FaultId {
-        self.meter.charge_bytes(200);
+        // Most of a text is put together when somebody reads it; what is already there counts.
+        let texts = args.iter().map(|arg| match arg {
+            Arg::Text(text) => text.len(),
+            _ => 0,
+        });
+        let texts: usize = texts.sum();
+        self.meter.note_text(texts);
+        self.meter.charge_bytes(200 + texts);
         let problem = u32::try_from(self.problems.len()).unwrap_or(u32::MAX);
         self.problems.push(Problem {
             template,

@@ -24,8 +24,12 @@ pub struct Issue {
     pub below: Vec<Issue>,
 }
 
-/// How many are looked for. What is shared is met at many paths, and so are its errors.
-const MAX_ISSUES: usize = 1 << 17;
+/// How much is looked for, in bytes. What is shared is met at many paths, and so are its errors; each may show a value as
+/// large as any; and what lies below them is a tree, where the same reasons stand at many places.
+const ENOUGH: usize = 64 << 20;
+
+/// What an issue takes besides its sentence: so many are 131,072 at most.
+const OF_AN_ISSUE: usize = 512;
 
 /// Each once, in the order in which they were found.
 type Issues = IndexSet<Issue, FxBuildHasher>;
@@ -55,12 +59,37 @@ struct Search<'a> {
     way: Vec<Label>,
     /// The nodes on the way that share a value.
     sharers: Vec<NodeId>,
-    found: Issues,
+    found: Found,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    issues: Issues,
+    size: usize,
+}
+
+impl Found {
+    fn insert(&mut self, issue: Issue) {
+        let size = size_of(&issue);
+        if self.issues.insert(issue) {
+            self.size += size;
+        }
+    }
+
+    const fn is_enough(&self) -> bool {
+        self.size >= ENOUGH
+    }
+}
+
+fn size_of(issue: &Issue) -> usize {
+    let below = issue.below.iter().map(size_of);
+    OF_AN_ISSUE + issue.sentence.len() + below.sum::<usize>()
 }
 
 impl Search<'_> {
     fn collect(&mut self, node: NodeId, in_definition: u32) {
-        if self.found.len() >= MAX_ISSUES {
+        if self.found.is_enough() {
             return;
         }
         let target = self.session.deref(node);
@@ -68,11 +97,11 @@ impl Search<'_> {
             self.collect_own(node, target, in_definition);
         } else if in_definition == 0 && !self.clean.contains(&target) {
             // What is shared is shared by many: values of values of values.
-            let before = self.found.len();
+            let before = self.found.issues.len();
             self.sharers.push(node);
             self.collect_own(node, target, in_definition);
             self.sharers.pop();
-            if self.found.len() == before {
+            if self.found.issues.len() == before {
                 self.clean.insert(target);
             }
         }
@@ -161,16 +190,18 @@ impl Session<'static> {
             start: node,
             way: Vec::new(),
             sharers: Vec::new(),
-            found: Issues::default(),
+            found: Found::default(),
         };
         search.collect(node, 0);
-        let mut found: Vec<_> = search.found.into_iter().collect();
-        if found.len() >= MAX_ISSUES {
+        let enough = search.found.is_enough();
+        let mut found: Vec<_> = search.found.issues.into_iter().collect();
+        if enough {
             found.push(Issue {
                 code: FaultCode::Incomplete,
                 path: self.path_of(node),
                 sentence: format!(
-                    "more than {MAX_ISSUES} errors; what comes behind was not looked at"
+                    "more than {} errors; what comes behind was not looked at",
+                    found.len()
                 ),
                 places: Vec::new(),
                 below: Vec::new(),
@@ -192,21 +223,24 @@ impl Session<'static> {
         &self,
         fault: FaultId,
         node: NodeId,
-        found: &mut Issues,
+        found: &mut Found,
         known: &mut FxHashMap<u32, Vec<Issue>>,
     ) {
         let data = &self[fault];
         for id in self.problems_of(fault) {
+            if found.is_enough() {
+                break;
+            }
             let id = self.telling(id);
             let problem = &self.problems[id as usize];
             let below = if let Some(below) = known.get(&id) {
                 below.clone()
             } else {
-                let mut below = Issues::default();
+                let mut below = Found::default();
                 for child in &problem.children {
                     self.issues_of(*child, node, &mut below, known);
                 }
-                let below: Vec<_> = below.into_iter().collect();
+                let below: Vec<_> = below.issues.into_iter().collect();
                 known.insert(id, below.clone());
                 below
             };

@@ -188,6 +188,19 @@ fn the_errors_of_what_is_shared_are_listed_so_far() {
 }
 
 #[test]
+fn errors_that_show_large_values_are_listed_so_far() {
+    let text = "import \"list\"\n_l: list.Range(0, 10000, 1)\nx: [for i in list.Range(0, 3000, 1) {\"\\(_l)\"}]";
+    let program = Program::compile(&Package::of("in.cue", text)).unwrap();
+    let evaluation = program
+        .evaluate(&Inputs::new(), &Budget::default())
+        .unwrap();
+    let issues = evaluation.root().issues(true);
+    assert!(issues.last().unwrap().sentence.starts_with("more than"));
+    let size: usize = issues.iter().map(|issue| issue.sentence.len()).sum();
+    assert!(size < 80 << 20, "{size}");
+}
+
+#[test]
 fn results_larger_than_what_they_are_made_of_are_refused() {
     let texts = "s: \"a\" * 1000000\nt: \"b\" * 1000000\n";
     for call in [
